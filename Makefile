@@ -1,0 +1,47 @@
+# Two commands: `make lab` opens the course, `make test` proves it. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := uv==0.13.9
+
+.PHONY: help lab test outputs figures reproduce lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# The environment: made once from the lock, kept until the lock or pyproject.toml changes.
+$(BIN)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module; on Debian and Ubuntu: sudo apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock (several GB, a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lab: $(BIN)/ready ## open JupyterLab on notebook 01 (prints the address on a machine without a screen)
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks/01_optimizer_overview.ipynb
+
+test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --nbval
+
+outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
+	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
+
+figures: $(BIN)/ready ## draw images/ again
+	@$(BIN)/python images/draw.py
+
+reproduce: $(BIN)/ready ## the source notes' experiments at full length, theirs beside ours
+	@$(BIN)/python -m benchmarks.reproduce
+
+lock: $(BIN)/ready ## resolve pyproject.toml into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra test --extra dev --extra live --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## remove the environment and everything the tools leave behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build out *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
