@@ -1,0 +1,12 @@
+"""What the course on PyTorch optimizers is built from: the model, the data, the loop, and what makes them visible.
+
+A module answers one question and imports only modules of lower floors:
+
+    floor 4  checks                            is my answer right?
+    floor 3  watch                             how is the run doing?
+    floor 2  training                          the loop
+    floor 1  data, model, descent              which images, which network, which path?
+    floor 0  optim, schedules, surfaces, catalog, plots, seeding, devices
+
+Nothing is imported here, so that `import course_utils` costs nothing; say `from course_utils.training import train`.
+"""
