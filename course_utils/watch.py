@@ -1,0 +1,234 @@
+"""How is the run doing? Observers of a training, each a filter over its records.
+
+An observer takes the records of ``train`` and yields the same records, unchanged and in order; on the way it draws
+or listens. Observers nest, and the outermost sees a record last:
+
+    for step in interruptible(live_plot(progress(train(run, loader, epochs=5)))):
+        ...
+
+A view is rationed: it reads losses only when it draws, and it draws for at most a fiftieth of the time.
+"""
+
+import base64
+import io
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from course_utils.training import Step
+
+__all__ = ["interruptible", "live_plot", "progress"]
+
+REDRAWS_PER_S = 15
+SHARE_OF_TIME = 0.02
+
+
+def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
+    """Show a bar with epoch, loss, images per second and remaining time while ``records`` pass.
+
+    Afterwards one line remains that says what was done; it holds no times, so it is the same at every run. In a
+    terminal the bar is drawn on stderr, in a notebook in the output of the cell.
+    """
+    bar: _Bar | None = None
+    try:
+        for step in records:
+            bar = bar or _Bar(step, label)
+            bar.count(step)
+            yield step
+    finally:
+        if bar:
+            bar.finish()
+
+
+def live_plot(records: Iterable[Step], *, title: str = "Loss while training") -> Iterator[Step]:
+    """Draw the loss of every step and its moving average while ``records`` pass; the last state is always drawn.
+
+    In a notebook it is one picture, redrawn in place; in a terminal nothing is drawn.
+    """
+    curve = _Curve(title)
+    try:
+        for step in records:
+            curve.add(step)
+            yield step
+    finally:
+        curve.draw()
+
+
+def interruptible(records: Iterable[Step]) -> Iterator[Step]:
+    """Let Ctrl-C (the Stop button of a notebook) end the loop between two steps, never inside one.
+
+    The loop then ends as if ``records`` were finished, and one line says how to go on. Put it outermost, so that a
+    drawing is not cut short either. Outside the main thread, where Python delivers no signals, it changes nothing.
+    """
+    iterator = iter(records)
+    stopped_after: Step | None = None
+    try:
+        while stopped_after is None:
+            with _held_interrupt() as pressed:
+                step = next(iterator, None)
+            if step is None:
+                return
+            if pressed:
+                stopped_after = step
+            yield step
+    finally:
+        getattr(iterator, "close", bool)()
+    print(_how_to_go_on(stopped_after))
+
+
+@contextmanager
+def _held_interrupt() -> Iterator[list[int]]:
+    """Collect Ctrl-C in a list inside the block, instead of raising KeyboardInterrupt in the middle of it."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    previous = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _how_to_go_on(step: Step) -> str:
+    return (
+        f"Stopped after step {step.step + 1} of {step.epochs * step.batches}, in epoch {step.epoch + 1} of "
+        f"{step.epochs}. Nothing is lost: run this cell again to go on."
+    )
+
+
+class _Area:
+    """One output of a notebook cell that is redrawn in place; outside a notebook it shows nothing."""
+
+    def __init__(self) -> None:
+        self.in_notebook = _in_notebook()
+        self._handle: Any = None
+
+    def show(self, bundle: dict[str, str]) -> None:
+        """Show ``bundle`` (MIME type -> content) in place of what was shown before."""
+        if not self.in_notebook:
+            return
+        if self._handle is None:
+            from IPython.display import display
+
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _in_notebook() -> bool:
+    """Whether this code runs in a Jupyter kernel. IPython that was never imported cannot be running one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A tqdm bar that knows steps, and draws itself in a notebook without a widget, so that saved files show it."""
+
+    monitor_interval = 0  # a refresh from tqdm's own thread would land in another cell
+
+    def __init__(self, first: Step, label: str) -> None:
+        self.latest, self.images, self.label = first, 0, label
+        self.area = _Area()
+        super().__init__(
+            total=first.epochs * first.batches,
+            initial=first.step,
+            desc=label or None,
+            file=io.StringIO() if self.area.in_notebook else sys.stderr,
+            mininterval=0.25,
+            leave=False,
+            bar_format="{desc}{percentage:3.0f}%|{bar}| {status}, {remaining} left",
+        )
+
+    def count(self, step: Step) -> None:
+        """Take note of one more record; draws only if the last drawing is a while ago."""
+        self.latest, self.images = step, self.images + step.images
+        self.update(step.step + 1 - self.n)
+
+    def finish(self) -> None:
+        """Replace the bar by a line that says what was done."""
+        self.close()
+        if self.area.in_notebook:
+            self.area.show({"text/plain": self._summary()})
+        else:
+            print(self._summary())
+
+    @property
+    def format_dict(self) -> Any:
+        """What ``bar_format`` may name: tqdm's own fields and ``status``."""
+        fields = dict(super().format_dict)
+        per_second = self.images / max(fields["elapsed"], 1e-9)
+        step = self.latest
+        status = f"epoch {step.epoch + 1}/{step.epochs}, loss {_loss(step)}, {per_second:,.0f} images/s"
+        return fields | {"status": status}
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Draw the bar: called by tqdm whenever it is time to."""
+        if not self.area.in_notebook:
+            super().display(msg, pos)
+        elif msg is None:
+            text = str(self)
+            label = f"{self.label}: " if self.label else ""
+            bar = f'<progress value="{self.n}" max="{self.total}" style="width: 20em"></progress>'
+            self.area.show({"text/plain": text, "text/html": f"<div>{label}{bar} {text.rpartition('| ')[2]}</div>"})
+
+    def _summary(self) -> str:
+        done, step = self.latest.step + 1, self.latest
+        what = f"{done:,} steps" if done == self.total else f"stopped after {done:,} of {self.total:,} steps"
+        label = f"{self.label}: " if self.label else ""
+        epochs = f"{step.epochs} epoch{'s' * (step.epochs != 1)}"
+        return f"{label}{epochs}, {what}, last loss {_loss(step)}"
+
+
+def _loss(step: Step) -> str:
+    return f"{step.loss.item():.3f}"
+
+
+class _Curve:
+    """The loss so far, read from the device only to be drawn."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.area = _Area()
+        self.first_step = 0
+        self.losses: list[float] = []
+        self.unread: list[Tensor] = []
+        self.next_draw = 0.0
+
+    def add(self, step: Step) -> None:
+        if not self.losses and not self.unread:
+            self.first_step = step.step
+        self.unread.append(step.loss)
+        if time.perf_counter() >= self.next_draw:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw now, and earn the next drawing with 50 times as long without one."""
+        if not self.area.in_notebook or not (self.unread or self.losses):
+            self.unread.clear()
+            return
+        began = time.perf_counter()
+        if self.unread:
+            self.losses += torch.stack(self.unread).tolist()
+            self.unread.clear()
+        self.area.show({"image/png": self._png(), "text/plain": f"{self.title}: {len(self.losses)} steps"})
+        now = time.perf_counter()
+        self.next_draw = now + max(1 / REDRAWS_PER_S, (now - began) / SHARE_OF_TIME)
+
+    def _png(self) -> str:
+        from course_utils import plots
+
+        steps = list(range(self.first_step, self.first_step + len(self.losses)))
+        figure = plots.loss_curves({"loss": self.losses}, title=self.title, x=steps, beta=0.9)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        return base64.b64encode(buffer.getvalue()).decode()
