@@ -1,0 +1,83 @@
+"""The house: imports point down only, names are declared, starting up is cheap."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "course_utils"
+FLOORS = {
+    "optim": 0, "schedules": 0, "surfaces": 0, "catalog": 0, "plots": 0, "seeding": 0, "devices": 0,
+    "data": 1, "model": 1, "descent": 1,
+    "training": 2,
+    "watch": 3,
+    "checks": 4,
+}  # fmt: skip
+
+
+def files():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+
+
+def room(path):
+    """The module or package directly below course_utils that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "course_utils":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_utils."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("course_utils."))
+
+
+def test_every_module_has_a_floor():
+    assert {room(path) for path in files()} == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down_only(path):
+    here = room(path)
+    upward = [name for name in imported_rooms(path) if name != here and FLOORS[name] >= FLOORS[here]]
+    assert upward == [], f"{here} is on floor {FLOORS[here]}"
+
+
+def test_the_test_of_floors_sees_an_upward_import(tmp_path):
+    wrong = tmp_path / "model.py"
+    wrong.write_text("def f():\n    from course_utils import watch\n    import course_utils.checks\n")
+    assert [FLOORS[name] for name in imported_rooms(wrong)] == [3, 4]
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_every_module_declares_its_public_names_and_explains_them(name):
+    module = importlib.import_module(f"course_utils.{name}")
+    assert module.__doc__
+    assert "?" in module.__doc__.partition("\n")[0], "the first line says which question the module answers"
+    assert sorted(module.__all__) == list(module.__all__) or name == "data"
+    undocumented = [
+        public for public in module.__all__
+        if (inspect.isroutine(getattr(module, public)) or inspect.isclass(getattr(module, public)))
+        and not inspect.getdoc(getattr(module, public))
+    ]  # fmt: skip
+    assert undocumented == []
+
+
+def test_the_package_imports_no_heavy_library_that_is_not_asked_for():
+    heavy = ("torchvision", "matplotlib", "IPython", "ipywidgets", "anywidget")
+    code = f"import sys, course_utils; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_loop_and_the_data_need_neither_torchvision_nor_matplotlib():
+    code = (
+        "import sys, course_utils.data, course_utils.training, course_utils.model;"
+        "print([m for m in ('torchvision', 'matplotlib', 'ipywidgets') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
