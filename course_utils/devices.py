@@ -20,9 +20,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(
-            f'device must be "auto" or one of {available}, got {device!r}; try "auto"'
-        ) from error
+        raise ValueError(f'device must be "auto" or one of {available}, got {device!r}; try "auto"') from error
     # "meta" holds shapes without numbers: it is there on every machine, and tests use it.
     if chosen.type not in (*available, "meta"):
         raise ValueError(f'this machine has no device {device!r}, only {available}; try device="auto"')

@@ -50,9 +50,7 @@ class Tudui(nn.Module):
             kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
             raise TypeError(f"images must be a float tensor, got {kind}; try images.float() / 255")
         if images.shape[1:] != (3, 32, 32):
-            raise ValueError(
-                f"images must have shape (batch, 3, 32, 32), got {tuple(images.shape)}; try images[None]"
-            )
+            raise ValueError(f"images must have shape (batch, 3, 32, 32), got {tuple(images.shape)}; try images[None]")
         scores: Tensor = self.model(images)
         return scores
 

@@ -1,0 +1,188 @@
+"""What landscape? Functions of two parameters on which an optimizer's path can be drawn.
+
+The loss of a network has millions of parameters and cannot be seen. These have two, x and y; the height is the loss.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+__all__ = ["BEALE", "QUADRATIC", "RAVINE", "ROSENBROCK", "SADDLE", "SURFACES", "Surface", "quadratic"]
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A loss of two parameters, with the map on which to draw it.
+
+    Calling it, ``RAVINE(x, y)``, gives the loss: plain torch operations, so it can be differentiated and takes
+    whole tensors of points at once.
+
+    Attributes:
+        name: what a figure calls it.
+        formula: the loss as TeX, without dollar signs.
+        loss: ``(x, y) -> z`` on tensors of any shapes that broadcast.
+        start: where a path begins unless told otherwise.
+        minima: every point where the loss is lowest.
+        xlim: left and right edge of the map.
+        ylim: lower and upper edge of the map.
+        levels: losses at which to draw contour lines, ascending.
+
+    Raises:
+        ValueError: an edge, the start or a level is out of order.
+    """
+
+    name: str
+    formula: str
+    loss: Callable[[Tensor, Tensor], Tensor]
+    start: Point
+    minima: tuple[Point, ...]
+    xlim: Point
+    ylim: Point
+    levels: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for edge, (low, high), place in (("xlim", self.xlim, self.start[0]), ("ylim", self.ylim, self.start[1])):
+            if not -math.inf < low < high < math.inf:
+                raise ValueError(
+                    f"{edge} must be two finite numbers, the lower first, got {(low, high)}; try (-1.0, 1.0)"
+                )
+            if not low <= place <= high:
+                raise ValueError(f"start must lie on the map, got {self.start} outside {edge} {(low, high)}; move one")
+        if len(self.levels) < 2 or not all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False)):
+            raise ValueError(f"levels must be two or more ascending losses, got {self.levels}; try (0.1, 1.0, 10.0)")
+
+    def __call__(self, x: Tensor | float, y: Tensor | float) -> Tensor:
+        """The loss at every point ``(x, y)``, in the shape to which both broadcast; plain numbers count as float64.
+
+        Raises:
+            TypeError: ``x`` or ``y`` is neither a tensor nor a number.
+        """
+        return self.loss(_as_tensor(x, "x"), _as_tensor(y, "y"))
+
+    def grid(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
+        """The map as numbers to draw: x ``(points,)``, y ``(points,)`` and the loss ``(points, points)``, float64.
+
+        Row i, column j of the loss lies at ``(x[j], y[i])``.
+
+        Raises:
+            ValueError: ``points`` is not between 2 and 2000.
+        """
+        if isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= 2000:
+            raise ValueError(f"points must be a whole number from 2 to 2000, got {points!r}; try 201")
+        x = torch.linspace(*self.xlim, points, dtype=torch.float64)
+        y = torch.linspace(*self.ylim, points, dtype=torch.float64)
+        return x, y, self(x[None, :], y[:, None])
+
+
+def quadratic(condition_number: float) -> Surface:
+    """The bowl ``(x^2 + condition_number * y^2) / 2``, which is that many times steeper along y than along x.
+
+    Its curvatures are 1 and ``condition_number``, so gradient descent is stable for lr < 2 / condition_number, and
+    heavy-ball momentum for lr < 2 (1 + momentum) / condition_number.
+
+    Raises:
+        ValueError: ``condition_number`` is not a finite number of 1 or more.
+
+    Source: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
+    """
+    number = isinstance(condition_number, (int, float)) and not isinstance(condition_number, bool)
+    if not number or not 1 <= condition_number < math.inf:
+        raise ValueError(f"condition_number must be a finite number of 1 or more, got {condition_number!r}; try 20.0")
+    return Surface(
+        name=f"Quadratic bowl, condition number {condition_number:g}",
+        formula=rf"\frac{{1}}{{2}}\,(x^2 + {'' if condition_number == 1 else f'{condition_number:g}'}\,y^2)",
+        loss=partial(_quadratic, curvature=float(condition_number)),
+        start=(-9.0, 2.0),
+        minima=((0.0, 0.0),),
+        xlim=(-10.0, 10.0),
+        ylim=(-4.0, 4.0),
+        levels=_levels(0.5, 0.95 * (50.0 + 8.0 * condition_number), 12),
+    )
+
+
+def _quadratic(x: Tensor, y: Tensor, *, curvature: float) -> Tensor:
+    return (x**2 + curvature * y**2) / 2
+
+
+def _saddle(x: Tensor, y: Tensor) -> Tensor:
+    return (x**2 - 1) ** 2 / 4 + y**2 / 2
+
+
+def _rosenbrock(x: Tensor, y: Tensor) -> Tensor:
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def _beale(x: Tensor, y: Tensor) -> Tensor:
+    return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
+def _levels(low: float, high: float, count: int) -> tuple[float, ...]:
+    """``count`` losses from ``low`` to ``high`` in equal ratios: a valley floor needs closer lines than its walls."""
+    return tuple(low * (high / low) ** (k / (count - 1)) for k in range(count))
+
+
+def _as_tensor(value: Tensor | float, name: str) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a tensor or a number, got {value!r}; try torch.tensor([0.0, 1.0])")
+    return torch.tensor(value, dtype=torch.float64)
+
+
+# A round bowl: the gradient points straight at the minimum and lr 1 lands on it in one step.
+QUADRATIC = quadratic(1.0)
+
+RAVINE = Surface(
+    name="Ravine",
+    formula=r"\frac{1}{2}\,x^2 + 10\,y^2",
+    loss=partial(_quadratic, curvature=20.0),
+    start=(-9.0, 2.0),
+    minima=((0.0, 0.0),),
+    xlim=(-10.0, 10.0),
+    ylim=(-4.0, 4.0),
+    levels=_levels(0.5, 200.0, 12),
+)
+
+# The start lies almost on the ridge y-axis: the slope along it leads to the saddle point (0, 0), not to a minimum.
+SADDLE = Surface(
+    name="Saddle",
+    formula=r"\frac{1}{4}\,(x^2 - 1)^2 + \frac{1}{2}\,y^2",
+    loss=_saddle,
+    start=(-0.001, 0.9),
+    minima=((-1.0, 0.0), (1.0, 0.0)),
+    xlim=(-2.0, 2.0),
+    ylim=(-1.1, 1.1),
+    levels=(0.03, 0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0, 1.5, 2.5),  # 0.25 is the saddle's own
+)
+
+# Source: H. Rosenbrock, An automatic method for finding the greatest or least value of a function, 1960.
+ROSENBROCK = Surface(
+    name="Rosenbrock's valley",
+    formula=r"(1 - x)^2 + 100\,(y - x^2)^2",
+    loss=_rosenbrock,
+    start=(-1.5, 2.0),
+    minima=((1.0, 1.0),),
+    xlim=(-2.0, 2.0),
+    ylim=(-1.0, 3.0),
+    levels=_levels(0.25, 2500.0, 13),
+)
+
+# Source: E. Beale, On an iterative method for finding a local minimum of a function of more than one variable, 1958.
+BEALE = Surface(
+    name="Beale's plateau",
+    formula=r"(1.5 - x + xy)^2 + (2.25 - x + xy^2)^2 + (2.625 - x + xy^3)^2",
+    loss=_beale,
+    start=(1.0, 1.5),
+    minima=((3.0, 0.5),),
+    xlim=(-1.0, 4.5),
+    ylim=(-1.0, 2.0),
+    levels=_levels(0.05, 600.0, 13),
+)
+
+SURFACES = (QUADRATIC, RAVINE, SADDLE, ROSENBROCK, BEALE)
