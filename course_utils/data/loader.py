@@ -1,0 +1,104 @@
+"""In which order do the images reach the network? In batches cut from memory, in an order set by (seed, epoch)."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from course_utils.data.arguments import check_count
+from course_utils.data.split import Split
+from course_utils.devices import pick_device
+from course_utils.seeding import generator
+
+__all__ = ["Loader"]
+
+
+class Loader:
+    """Batches ``(images, labels)`` of a split, as ``DataLoader`` with ``ToTensor`` gives them, but cut from memory.
+
+    ``images`` is float32 ``(batch, 3, 32, 32)`` from 0 to 1 in channels_last memory, ``labels`` int64 ``(batch,)``.
+    A ``for`` loop over the loader is one epoch, and the next loop is the next epoch in another order;
+    ``batches(epoch)`` is a chosen epoch. The order depends on ``(seed, epoch)`` alone. The last batch of an epoch is
+    smaller where the images do not divide evenly, or left out with ``drop_last``.
+
+    The images stay uint8 and are not copied, unless they must move to another ``device``.
+
+    Raises:
+        TypeError: ``split`` is no ``Split``, ``batch_size`` or ``seed`` is no int, a switch is no bool.
+        ValueError: ``batch_size`` is below 1, or ``drop_last`` leaves no batch at all; an unknown device.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int = 64,
+        seed: int = 0,
+        drop_last: bool = False,
+        shuffle: bool = True,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        _check(split, batch_size=batch_size, drop_last=drop_last, shuffle=shuffle)
+        generator(seed, "order")  # refuses a wrong seed now rather than at the first batch
+        self.split = split
+        self.batch_size = batch_size
+        self.seed = seed
+        self.drop_last = drop_last
+        self.shuffle = shuffle
+        self.device = pick_device(device)
+        # Rows of one image each: in channels_last memory a row is one piece, copied as such.
+        self._pixels = split.images.permute(0, 2, 3, 1).to(self.device)
+        self._labels = split.labels.to(self.device)
+        self._next_epoch = 0
+
+    def __len__(self) -> int:
+        """Batches in one epoch."""
+        whole, rest = divmod(len(self.split), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of the next epoch: 0 in the first loop, then 1, and so on."""
+        self._next_epoch += 1
+        return self.batches(self._next_epoch - 1)
+
+    def __repr__(self) -> str:
+        return f"Loader({self.split.title}: {len(self)} batches of {self.batch_size})"
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of ``epoch`` from number ``start`` on, on ``device``.
+
+        Raises:
+            TypeError: ``epoch`` or ``start`` is not an int.
+            ValueError: ``epoch`` is negative, or ``start`` is not between 0 and ``len(loader)``.
+        """
+        if isinstance(start, bool) or not isinstance(start, int):
+            raise TypeError(f"start must be an int, got {start!r}; try start=0")
+        if not 0 <= start <= len(self):
+            raise ValueError(f"start must be 0 to {len(self)}, the batches of an epoch, got {start}; try start=0")
+        chosen = torch.split(self._order(epoch).to(self.device), self.batch_size)[start : len(self)]
+        return map(self._batch, chosen)
+
+    def _order(self, epoch: int) -> Tensor:
+        """The images of ``epoch`` by their index in the split, int64 ``(n,)``."""
+        stream = generator(self.seed, "order", epoch)
+        count = len(self.split)
+        return torch.randperm(count, generator=stream) if self.shuffle else torch.arange(count)
+
+    def _batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        # To float32 and then divided by 255, as ToTensor does: multiplying by 1/255 would round differently.
+        pixels = self._pixels.index_select(0, chosen).float().div_(255)
+        return pixels.permute(0, 3, 1, 2), self._labels.index_select(0, chosen)
+
+
+def _check(split: Split, *, batch_size: int, drop_last: bool, shuffle: bool) -> None:
+    if not isinstance(split, Split):
+        raise TypeError(f"split must be a Split, got {type(split).__name__}; try load_images()")
+    check_count("batch_size", batch_size)
+    for name, switch in (("drop_last", drop_last), ("shuffle", shuffle)):
+        if not isinstance(switch, bool):
+            raise TypeError(f"{name} must be True or False, got {switch!r}; try {name}=False")
+    if drop_last and batch_size > len(split):
+        raise ValueError(
+            f"drop_last=True leaves no batch: batch_size is {batch_size}, the split has {len(split)} images; "
+            "try drop_last=False or a smaller batch_size"
+        )

@@ -1,0 +1,429 @@
+"""Images: the embedded photographs, splits of images, and the batches cut from them."""
+
+import dataclasses
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
+
+import course_utils.data
+from course_utils.data import Loader, Split, load_images
+from course_utils.data.patches import CLASSES, read_pixels
+from course_utils.seeding import generator
+
+PHOTOS = Path(course_utils.data.__file__).parent / "photos"
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return {name: load_images("photos", name, announce=False) for name in ("train", "test")}
+
+
+def some_split(n=10, *, planar=False, **changed):
+    """A split of random images."""
+    stream = generator(0, "test images")
+    images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=stream)
+    fields = {
+        "images": images if planar else images.to(memory_format=torch.channels_last),
+        "labels": torch.arange(n) % 2,
+        "classes": ("cat", "rocket"),
+        "source": "photos",
+        "name": "train",
+    }
+    return Split(**(fields | changed))
+
+
+def same_batches(one, other):
+    return all(torch.equal(a, b) for pair in zip(one, other, strict=True) for a, b in zip(*pair, strict=True))
+
+
+# Split
+
+
+def test_a_split_says_in_one_line_what_it_is():
+    assert repr(some_split()) == "Split(photos train: 10 images, 2 classes)"
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "title"),
+    [("photos", "train", "photos, train split"), ("cifar10", "test", "CIFAR-10, test split")],
+)
+def test_the_title_names_source_and_split(source, name, title):
+    assert some_split(source=source, name=name).title == title
+
+
+def test_take_gives_the_first_images_with_their_labels():
+    split = some_split()
+    taken = split.take(3)
+    assert torch.equal(taken.images, split.images[:3])
+    assert torch.equal(taken.labels, split.labels[:3])
+
+
+def test_take_lets_go_of_the_other_images():
+    assert some_split(1000).take(2).images.untyped_storage().nbytes() == 2 * 3072
+
+
+def test_take_keeps_channels_last():
+    assert some_split().take(3).images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_split_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        some_split().name = "test"
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"images": torch.zeros(10, 3, 32, 32)}, TypeError, "images must be a tensor of torch.uint8, got torch.f"),
+        ({"images": [1, 2]}, TypeError, "images must be a tensor of torch.uint8, got list"),
+        ({"images": torch.zeros(10, 32, 32, 3, dtype=torch.uint8)}, ValueError, r"the shape \(n, 3, 32, 32\)"),
+        ({"images": torch.zeros(0, 3, 32, 32, dtype=torch.uint8)}, ValueError, "n of 1 or more"),
+        ({"labels": torch.zeros(10)}, TypeError, "labels must be a tensor of torch.int64, got torch.float32"),
+        ({"labels": torch.zeros(10, 1, dtype=torch.int64)}, ValueError, r"the shape \(n\)"),
+        ({"labels": torch.zeros(9, dtype=torch.int64)}, ValueError, "must pair up, got 10 and 9"),
+        ({"labels": torch.full((10,), 2)}, ValueError, "labels must be 0 to 1 for 2 classes, got 2 to 2"),
+        ({"labels": torch.full((10,), -1)}, ValueError, "got -1 to -1"),
+        ({"classes": ["cat", "rocket"]}, TypeError, "classes must be a tuple of names"),
+        ({"classes": (0, 1)}, TypeError, "classes must be a tuple of names"),
+        ({"classes": ()}, ValueError, "labels must be 0 to -1"),
+        ({"source": "imagenet"}, ValueError, "source must be one of"),
+        ({"name": "validation"}, ValueError, "name must be one of"),
+    ],
+)  # fmt: skip
+def test_a_split_refuses_what_does_not_fit(changed, error, words):
+    with pytest.raises(error, match=words):
+        some_split(**changed)
+
+
+@pytest.mark.parametrize(
+    ("n", "error"), [(0, ValueError), (-1, ValueError), (11, ValueError), (True, TypeError), (2.0, TypeError)]
+)
+def test_take_refuses_a_number_of_images_that_is_not_there(n, error):
+    with pytest.raises(error, match="n must be"):
+        some_split().take(n)
+
+
+# The embedded photographs
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_photos_have_1000_patches_of_each_class(photos, name):
+    assert photos[name].labels.bincount().tolist() == [1000] * 10
+
+
+@pytest.mark.parametrize(
+    ("name", "md5"),
+    [("train", "fccca0b2e80d1aa0490b80ddb741b84d"), ("test", "ce86e099918536c6b703a195e1f7fbe8")],
+)
+def test_photos_are_the_same_on_every_machine(photos, name, md5):
+    pixels = photos[name].images.permute(0, 2, 3, 1).contiguous().numpy().tobytes()
+    labels = photos[name].labels.numpy().astype("<i8").tobytes()
+    assert hashlib.md5(pixels + labels).hexdigest() == md5
+
+
+def test_10_000_images_cost_3072_bytes_each_and_no_more(photos):
+    assert photos["train"].images.untyped_storage().nbytes() == 10_000 * 3 * 32 * 32 < 31e6
+
+
+def test_photos_lie_in_channels_last_memory(photos):
+    assert photos["train"].images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_few_photos_are_the_first_ones_and_cost_little(photos):
+    few = load_images("photos", "train", 100, announce=False)
+    assert torch.equal(few.images, photos["train"].images[:100])
+    assert few.images.untyped_storage().nbytes() == 100 * 3072
+
+
+def test_no_limit_means_all_photos():
+    assert len(load_images("photos", "test", None, announce=False)) == 10_000
+
+
+def test_any_run_of_photos_holds_all_classes_about_equally(photos):
+    counts = photos["train"].labels[:1000].bincount(minlength=10)
+    assert counts.min() > 70
+    assert counts.max() < 130
+
+
+def fingerprints(pixels, mirrored=False):
+    """A number for each 32 x 32 window of (..., rows, columns, 3), from 30 of its pixels."""
+    spots = torch.randint(0, 32, (30, 2), generator=generator(0, "spots")).tolist()
+    weights = torch.randint(-(2**40), 2**40, (30, 3), generator=generator(0, "weights"))
+    rows, columns = pixels.shape[-3] - 31, pixels.shape[-2] - 31
+    return sum(
+        (pixels[..., y : y + rows, (x := 31 - x0 if mirrored else x0) : x + columns, :].long() * weight).sum(-1)
+        for (y, x0), weight in zip(spots, weights, strict=True)
+    )
+
+
+def pixels_of(split, photo):
+    """Which pixels of the photograph occur in the split's patches, found again by searching for each of them."""
+    windows = {number: place for place, number in enumerate(fingerprints(read_pixels(photo)).flatten().tolist())}
+    patches = split.images[split.labels == CLASSES.index(photo)].permute(0, 2, 3, 1)
+    seen = torch.zeros(300, 300, dtype=torch.bool)
+    for plain, mirrored in zip(fingerprints(patches), fingerprints(patches, mirrored=True), strict=True):
+        place = windows.get(plain.item(), windows.get(mirrored.item()))
+        row, column = divmod(place, 269)
+        seen[row : row + 32, column : column + 32] = True
+    return seen
+
+
+@pytest.mark.parametrize("photo", ["admiral", "raccoon"])
+def test_no_pixel_of_a_test_patch_is_ever_trained_on(photos, photo):
+    train, test = pixels_of(photos["train"], photo), pixels_of(photos["test"], photo)
+    assert not (train & test).any()
+    assert train.float().mean() > 0.5
+    assert test.float().mean() > 0.1
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_no_two_patches_are_the_same(photos, name):
+    assert len(set(map(bytes, photos[name].images.flatten(1).numpy()))) == 10_000
+
+
+def test_the_photographs_take_at_most_two_megabytes():
+    assert sum(file.stat().st_size for file in PHOTOS.iterdir() if file.is_file()) <= 2e6
+
+
+def test_every_photograph_has_its_author_licence_and_source():
+    rows = [line.split("|")[1:-1] for line in (PHOTOS / "LICENSES.md").read_text().splitlines() if "png` |" in line]
+    assert [row[0].strip() for row in rows] == [f"`{name}.png`" for name in CLASSES]
+    assert all(len(row) == 5 and all(cell.strip() for cell in row) for row in rows)
+
+
+def test_the_folder_holds_these_photographs_and_no_other():
+    assert sorted(file.stem for file in PHOTOS.glob("*.png")) == sorted(CLASSES)
+
+
+def test_photos_need_neither_torchvision_nor_a_network():
+    code = (
+        "import socket, sys; socket.socket.connect = socket.getaddrinfo = None\n"
+        "from course_utils.data import Loader, load_images\n"
+        "next(iter(Loader(load_images('photos', limit=64))))\n"
+        "print('torchvision' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1] == "False"
+
+
+# load_images
+
+LINE = "photos: 10,000 train images, 10 classes (embedded, no network needed)\n"
+
+
+def test_one_line_says_which_images_and_why(capsys):
+    load_images("photos")
+    assert capsys.readouterr().out == LINE
+
+
+def test_the_environment_chooses_the_photos_with_the_same_line(capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "photos")
+    load_images()
+    assert capsys.readouterr().out == LINE
+
+
+def test_a_source_named_in_the_call_beats_the_environment(capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "cifar10")
+    load_images("photos", "test", 20)
+    assert capsys.readouterr().out == "photos: 20 test images, 10 classes (embedded, no network needed)\n"
+
+
+def test_nothing_is_printed_when_not_wanted(capsys):
+    load_images("photos", limit=10, announce=False)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"source": "imagenet"}, ValueError, r"source must be one of \('auto', 'cifar10', 'photos'\), got 'imagenet'"),
+        ({"source": None}, ValueError, "source must be one of"),
+        ({"split": "validation"}, ValueError, "split must be one of"),
+        ({"split": True}, ValueError, "split must be one of"),
+        ({"limit": 0}, ValueError, "limit must be 1 or more, got 0"),
+        ({"limit": -5}, ValueError, "limit must be 1 or more, got -5"),
+        ({"limit": 10_001}, ValueError, "limit must be at most 10,000 for photos, train split, got 10,001"),
+        ({"limit": 10**30}, ValueError, "limit must be at most 10,000"),
+        ({"limit": True}, TypeError, "limit must be an int, got True"),
+        ({"limit": 100.0}, TypeError, "limit must be an int, got 100.0"),
+        ({"limit": float("nan")}, TypeError, "limit must be an int, got nan"),
+        ({"limit": "100"}, TypeError, "limit must be an int, got '100'"),
+        ({"root": 7}, TypeError, "root must be a path, got 7"),
+    ],
+)
+def test_load_images_refuses_what_it_cannot_give(arguments, error, words):
+    with pytest.raises(error, match=words):
+        load_images(**({"source": "photos", "announce": False} | arguments))
+
+
+def test_a_wrong_wish_in_the_environment_is_named(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "mnist")
+    with pytest.raises(ValueError, match=r"COURSE_DATA must be one of .* got 'mnist'"):
+        load_images()
+
+
+# Loader
+
+
+class Pictures(Dataset):
+    """The images of a split as the notes' DataLoader sees them: PIL images through ToTensor."""
+
+    def __init__(self, split):
+        from torchvision.transforms import ToTensor
+        from torchvision.transforms.functional import to_pil_image
+
+        self.pictures = [to_pil_image(image) for image in split.images]
+        self.labels = split.labels.tolist()
+        self.to_tensor = ToTensor()
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.to_tensor(self.pictures[index]), self.labels[index]
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_the_batches_are_exactly_those_of_dataloader_and_totensor(photos, drop_last):
+    split = photos["train"].take(150)
+    theirs = DataLoader(Pictures(split), batch_size=64, drop_last=drop_last)
+    assert same_batches(Loader(split, drop_last=drop_last, shuffle=False), theirs)
+
+
+def test_shuffled_batches_follow_the_stream_of_seed_and_epoch():
+    split = some_split(50)
+    order = torch.randperm(50, generator=generator(3, "order", 2))
+    images, labels = zip(*Loader(split, batch_size=8, seed=3).batches(2), strict=True)
+    assert torch.equal(torch.cat(images), split.images[order] / 255)
+    assert torch.equal(torch.cat(labels), split.labels[order])
+
+
+def test_batches_are_float32_in_channels_last_memory():
+    images, labels = next(iter(Loader(some_split(), batch_size=4)))
+    assert images.dtype == torch.float32
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert labels.dtype == torch.int64
+
+
+def test_planar_images_give_the_same_batches_in_channels_last_memory():
+    planar, channels_last = Loader(some_split(planar=True)), Loader(some_split())
+    assert same_batches(planar.batches(0), channels_last.batches(0))
+    assert next(iter(planar))[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@settings(derandomize=True, deadline=None)
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 50), drop_last=st.booleans())
+def test_the_number_and_sizes_of_batches_are_those_of_dataloader(n, batch_size, drop_last):
+    theirs = DataLoader(range(n), batch_size=batch_size, drop_last=drop_last)
+    if len(theirs) == 0:
+        with pytest.raises(ValueError, match="drop_last=True leaves no batch"):
+            Loader(some_split(n), batch_size=batch_size, drop_last=drop_last)
+        return
+    loader = Loader(some_split(n), batch_size=batch_size, drop_last=drop_last)
+    assert len(loader) == len(theirs)
+    assert [len(labels) for _, labels in loader] == [len(batch) for batch in theirs]
+
+
+@settings(derandomize=True, deadline=None)
+@given(data=st.data(), n=st.integers(1, 30), batch_size=st.integers(1, 10), epoch=st.integers(0, 5))
+def test_an_epoch_can_be_entered_at_any_batch(data, n, batch_size, epoch):
+    loader = Loader(some_split(n), batch_size=batch_size)
+    start = data.draw(st.integers(0, len(loader)))
+    assert same_batches(loader.batches(epoch, start), list(loader.batches(epoch))[start:])
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_each_loop_is_the_next_epoch(epoch):
+    loader = Loader(some_split(30), batch_size=8)
+    loops = [list(loader) for _ in range(3)]
+    assert same_batches(loops[epoch], loader.batches(epoch))
+
+
+def test_the_next_epoch_has_another_order():
+    loader = Loader(some_split(30), batch_size=30)
+    (first, _), (second, _) = *loader, *loader
+    assert not torch.equal(first, second)
+
+
+def test_another_seed_gives_another_order():
+    (one, _), (other, _) = (next(Loader(some_split(30), seed=seed).batches(0)) for seed in (0, 1))
+    assert not torch.equal(one, other)
+
+
+def test_a_loader_neither_hears_nor_moves_the_global_random_stream():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    batches = list(Loader(some_split(30)))
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(6)
+    assert same_batches(batches, Loader(some_split(30)))
+
+
+def test_the_images_are_not_copied():
+    split = some_split()
+    loader = Loader(split, shuffle=False)
+    split.images[0] = 255
+    assert next(iter(loader))[0][0].min() == 1
+
+
+def test_a_batch_may_be_changed_without_harm_to_the_images():
+    split = some_split()
+    before = split.images.clone()
+    images, labels = next(iter(Loader(split)))
+    images.zero_()
+    labels.zero_()
+    assert torch.equal(split.images, before)
+    assert split.labels.any()
+
+
+def test_batches_lie_on_the_chosen_device():
+    images, labels = next(iter(Loader(some_split(), device="meta")))
+    assert (images.device.type, labels.device.type) == ("meta", "meta")
+
+
+def test_a_loader_says_in_one_line_what_it_gives():
+    assert repr(Loader(some_split(100))) == "Loader(photos, train split: 2 batches of 64)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"split": [1, 2]}, TypeError, "split must be a Split, got list"),
+        ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, got 0"),
+        ({"batch_size": -64}, ValueError, "batch_size must be 1 or more, got -64"),
+        ({"batch_size": True}, TypeError, "batch_size must be an int, got True"),
+        ({"batch_size": 64.0}, TypeError, "batch_size must be an int, got 64.0"),
+        ({"batch_size": float("inf")}, TypeError, "batch_size must be an int, got inf"),
+        ({"batch_size": None}, TypeError, "batch_size must be an int, got None"),
+        ({"seed": 1.5}, TypeError, "seed must be an int, got 1.5"),
+        ({"drop_last": 1}, TypeError, "drop_last must be True or False, got 1"),
+        ({"shuffle": "yes"}, TypeError, "shuffle must be True or False, got 'yes'"),
+        ({"batch_size": 11, "drop_last": True}, ValueError, "batch_size is 11, the split has 10 images"),
+        ({"device": "abacus"}, ValueError, "device must be"),
+    ],
+)
+def test_a_loader_refuses_what_it_cannot_do(arguments, error, words):
+    with pytest.raises(error, match=words):
+        Loader(**({"split": some_split()} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("position", "error", "words"),
+    [
+        ((-1,), ValueError, "epoch must be 0 or more, got -1"),
+        ((1.0,), TypeError, "epoch must be an int, got 1.0"),
+        ((0, -1), ValueError, "start must be 0 to 3, the batches of an epoch, got -1"),
+        ((0, 4), ValueError, "start must be 0 to 3, the batches of an epoch, got 4"),
+        ((0, True), TypeError, "start must be an int, got True"),
+        ((0, 1.0), TypeError, "start must be an int, got 1.0"),
+    ],
+)
+def test_a_position_that_is_not_there_is_refused_before_the_first_batch(position, error, words):
+    with pytest.raises(error, match=words):
+        Loader(some_split(10), batch_size=4).batches(*position)
