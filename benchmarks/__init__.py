@@ -1,0 +1,1 @@
+"""Measurements and reproductions, run by `make`; each prints both sides of what it compares."""

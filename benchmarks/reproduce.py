@@ -1,0 +1,197 @@
+"""The experiments of the source notes at full length: their published losses beside ours, and what each cure gains.
+
+    make reproduce                                   CIFAR-10 if it can be had, else the embedded photographs
+    python -m benchmarks.reproduce --source photos --epochs 2
+
+As in the notes, networks are trained on the *test* split, in file order, in batches of 64. That is one of their
+mistakes (a network must be measured on images it has not seen); it is repeated only to compare like with like, and
+the last table shows what it hides.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from tabulate import tabulate
+from torch.optim import SGD, Adam, Optimizer
+from torch.optim.lr_scheduler import StepLR
+
+from course_utils import plots
+from course_utils.data import Loader, Split, load_images
+from course_utils.model import build_model
+from course_utils.training import Run, evaluate, train
+from course_utils.watch import progress
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """One training, and the running losses (sums over the batches, by epoch from 1) that the notes published of it."""
+
+    name: str
+    optimizer: Callable[..., Optimizer] = SGD
+    lr: float = 0.01
+    softmax: bool = False
+    cadence: Literal["epoch", "step"] | None = None  # of StepLR(5, 0.1); None: no scheduler
+    epochs: int = 12
+    published: Mapping[int, float] = field(default_factory=dict)
+
+    def run(self) -> Run:
+        """A fresh run of this experiment."""
+        model = build_model(SEED, softmax=self.softmax)
+        optimizer = self.optimizer(model.parameters(), lr=self.lr)
+        scheduler = StepLR(optimizer, step_size=5, gamma=0.1) if self.cadence else None
+        return Run(model, optimizer, scheduler, cadence=self.cadence)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment gave."""
+
+    experiment: Experiment
+    running_loss: list[float]  # by epoch
+    frozen_since: int | None  # epoch (from 1) in which, and after which, no weight changed by a single bit
+    run: Run
+
+
+PLAIN = Experiment(
+    "SGD lr 0.01",
+    published={1: 360.6461, 2: 356.7375, 3: 344.2848, 4: 324.0723, 5: 309.8381},
+)
+SOFTMAX = Experiment(
+    "Softmax before the loss",
+    softmax=True,
+    published={1: 359.2307, 2: 359.2193, 12: 359.0850},
+)
+SGD_PER_BATCH = Experiment(
+    "SGD, StepLR per batch",
+    cadence="step",
+    epochs=5,
+    published={1: 359.4925, 2: 359.4839, 3: 359.4839, 4: 359.4839, 5: 359.4839},
+)
+SGD_PER_EPOCH = Experiment("SGD, StepLR per epoch", cadence="epoch")
+ADAM_PER_BATCH = Experiment(
+    "Adam lr 0.01, StepLR per batch",
+    Adam,
+    cadence="step",
+    epochs=5,
+    published={1: 1018.9, 2: 826.0728, 3: 826.0728, 4: 826.0728, 5: 826.0728},
+)
+ADAM_PER_EPOCH = Experiment("Adam lr 0.01, StepLR per epoch", Adam, cadence="epoch")
+ADAM_LOWER_LR = Experiment("Adam lr 0.001, StepLR per epoch", Adam, lr=0.001, cadence="epoch")
+EXPERIMENTS = (PLAIN, SOFTMAX, SGD_PER_BATCH, SGD_PER_EPOCH, ADAM_PER_BATCH, ADAM_PER_EPOCH, ADAM_LOWER_LR)
+ONE_EPOCH = {"first batch": 2.2978, "last batch": 2.2804}
+
+
+def perform(experiment: Experiment, data: Loader, epochs: int) -> Outcome:
+    """Train for at most ``epochs`` epochs, and watch in which of them the weights change."""
+    run = experiment.run()
+    weights, frozen_since = _weights(run), None
+    records = train(run, data, epochs=min(epochs, experiment.epochs))
+    for step in progress(records, label=experiment.name):
+        if step.ends_epoch:
+            before, weights = weights, _weights(run)
+            frozen_since = (frozen_since or step.epoch + 1) if torch.equal(before, weights) else None
+    running_loss = run.losses.view(-1, len(data)).sum(dim=1).tolist()
+    return Outcome(experiment, running_loss, frozen_since, run)
+
+
+def beside_the_notes(outcome: Outcome) -> str:
+    """A table: epoch, the notes' running loss, ours, deviation in per cent."""
+    published = outcome.experiment.published.items()
+    return _comparison(
+        "epoch", [(e, loss, outcome.running_loss[e - 1]) for e, loss in published if e <= len(outcome.running_loss)]
+    )
+
+
+def one_epoch(split: Split) -> str:
+    """The notes' single epoch with drop_last: its first and last loss of a batch."""
+    data = Loader(split, shuffle=False, drop_last=True)
+    losses = [step.loss.item() for step in progress(train(PLAIN.run(), data, epochs=1), label="one epoch, drop_last")]
+    return _comparison(
+        f"of {len(data)}", [(at, loss, losses[k]) for (at, loss), k in zip(ONE_EPOCH.items(), (0, -1), strict=True)]
+    )
+
+
+def cures(outcomes: Sequence[Outcome], batches: int) -> str:
+    """What each mistake costs and each cure gains: mean loss per batch, and since when no weight changes."""
+    columns = ["experiment", "epochs", "loss, first epoch", "loss, last epoch", "weights frozen"]
+    rows = [
+        (o.experiment.name, len(o.running_loss), o.running_loss[0] / batches, o.running_loss[-1] / batches,
+         f"since epoch {o.frozen_since}" if o.frozen_since else "no")
+        for o in outcomes
+    ]  # fmt: skip
+    return tabulate(rows, columns, floatfmt=".4f")
+
+
+def seen_and_unseen(trained_on_test: Run, test: Split, training: Split, epochs: int) -> str:
+    """Accuracy of the notes' network on the images it was trained on, and of an honest one on images it was not."""
+    honest = PLAIN.run()
+    for _ in progress(train(honest, Loader(training, shuffle=False), epochs=epochs), label="SGD lr 0.01, train split"):
+        pass
+    rows = [
+        (name, *(f"{evaluate(run.model, Loader(split, shuffle=False)).accuracy:.1%}" for split in (training, test)))
+        for name, run in (("test split, as the notes", trained_on_test), ("train split", honest))
+    ]
+    return tabulate(rows, ["trained on", "accuracy on the train split", "accuracy on the test split"])
+
+
+def figure(outcomes: Mapping[str, Outcome], batches: int, source: str) -> plots.Figure:
+    """Each mistake beside its cure, and our five epochs beside the notes': mean loss per batch by epoch."""
+    epochs = min(5, *(len(o.running_loss) for o in outcomes.values()))
+
+    def curve(experiment: Experiment) -> list[float]:
+        return [loss / batches for loss in outcomes[experiment.name].running_loss[:epochs]]
+
+    published = [loss / 157 for loss in PLAIN.published.values()][:epochs]
+    panels = {
+        "the notes' five epochs": {"the notes": published, "here": curve(PLAIN)},
+        "Softmax before the loss": {"mistake": curve(SOFTMAX), "cure": curve(PLAIN)},
+        "SGD, StepLR per batch": {"mistake": curve(SGD_PER_BATCH), "cure": curve(SGD_PER_EPOCH)},
+        "Adam, StepLR per batch": {"mistake": curve(ADAM_PER_BATCH), "cure": curve(ADAM_LOWER_LR)},
+    }
+    return plots.line_panels(
+        panels, title="Mean loss by epoch: mistakes and cures", source=source, xlabel="epoch", x=range(1, epochs + 1)
+    )
+
+
+def _weights(run: Run) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+
+
+def _comparison(first: str, rows: Sequence[tuple[object, float, float]]) -> str:
+    table = [(at, notes, ours, 100 * (ours / notes - 1)) for at, notes, ours in rows]
+    return tabulate(table, [first, "notes", "ours", "deviation %"], floatfmt=("", ".4f", ".4f", "+.2f"))
+
+
+def main() -> None:
+    """Run every experiment, print the tables and write the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", default="auto", choices=["auto", "cifar10", "photos"])
+    parser.add_argument("--epochs", type=int, default=12, help="at most so many epochs an experiment (default 12)")
+    parser.add_argument("--images", type=int, default=10_000, help="images of each split (default 10,000)")
+    parser.add_argument("--figure", type=Path, default=Path("out/reproduce.png"))
+    chosen = parser.parse_args()
+
+    test, training = (load_images(chosen.source, split, limit=chosen.images) for split in ("test", "train"))
+    data = Loader(test, shuffle=False)
+    outcomes = {e.name: perform(e, data, chosen.epochs) for e in EXPERIMENTS}
+    for outcome in outcomes.values():
+        if outcome.experiment.published:
+            print(f"\n{outcome.experiment.name}: running loss\n{beside_the_notes(outcome)}")
+    print(f"\nOne epoch with drop_last: loss of a batch\n{one_epoch(test)}")
+    print(f"\nMistakes and cures\n{cures(list(outcomes.values()), len(data))}")
+    plain = outcomes[PLAIN.name]
+    print(f"\nWhat training on the test split hides\n"
+          f"{seen_and_unseen(plain.run, test, training, len(plain.running_loss))}")  # fmt: skip
+    chosen.figure.parent.mkdir(parents=True, exist_ok=True)
+    figure(outcomes, len(data), test.source).savefig(chosen.figure)
+    print(f"\nfigure: {chosen.figure}")
+
+
+if __name__ == "__main__":
+    main()
