@@ -437,6 +437,12 @@ def test_the_names_stand_in_the_order_of_the_ends(ends):
     assert all(apart)
 
 
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_the_names_stay_beside_the_axes(end):
+    labels = end_labels(line_plot({f"name {k}": [1.0 - end, end] for k in range(9)}, **LABELS))
+    assert all(-1e-9 <= label.xyann[1] <= 1 + 1e-9 for label in labels)
+
+
 def test_a_reference_is_a_named_line_at_its_height():
     figure = line_plot({"SGD": [1, 2]}, references={"guessing": 2.3}, **LABELS)
     assert [2.3, 2.3] in [list(line.get_ydata()) for line in figure.axes[0].lines]
@@ -569,6 +575,13 @@ def test_the_number_stands_beside_its_bar():
     assert {"3.142 ± 0.25", "−2"} <= set(words(figure))
 
 
+def test_the_number_of_a_negative_bar_stands_to_its_left():
+    figure = bar_plot({"a": 3, "b": -2}, title="Seen", xlabel="gain", errors={"b": 0.5})
+    (number,) = [text for text in texts(figure) if text.get_text() == "−2 ± 0.5"]
+    end = figure.axes[0].transData.transform((-2.5, 0))[0]
+    assert number.get_window_extent().x1 < end
+
+
 def test_a_bar_that_is_not_finite_is_a_word():
     figure = bar_plot({"a": 1, "b": NAN}, title="Seen", xlabel="gain")
     assert len(bars(figure)) == 1
@@ -647,6 +660,11 @@ def test_cells_that_are_not_finite_count_as_lost():
     figure = heat_map([[1.0, INF, NAN]], x=[1, 2, 3], y=[0], value_label="loss", **LABELS)
     assert cells(figure).mask.tolist() == [[False, True, True]]
     assert "diverged" in words(figure)
+
+
+def test_a_cell_that_is_not_finite_is_lost_among_others():
+    figure = heat_map([[1.0, INF, 2.0]], x=[1, 2, 3], y=[0], lost=[[0, 0, 1]], value_label="loss", **LABELS)
+    assert cells(figure).mask.tolist() == [[False, True, True]]
 
 
 def test_the_star_stands_at_the_lowest_cell_that_is_not_lost():
