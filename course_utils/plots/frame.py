@@ -1,0 +1,126 @@
+"""What do all figures share? The page with its title, the style, the axes and the legend."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import matplotlib.figure
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
+
+from course_utils.plots.colors import GRID, INK, PALE_INK, Look, marker_size
+
+__all__ = [
+    "HEIGHT",
+    "TEXT",
+    "WIDTH",
+    "Figure",
+    "legend_handle",
+    "new_figure",
+    "set_axes",
+    "styled",
+    "write_legend",
+]
+
+WIDTH, HEIGHT, _DPI, TEXT = 8.0, 4.5, 110, 13.0  # inches, inches, pixels per inch, points
+styled = matplotlib.style.context(
+    [
+        "default",
+        {
+            "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+            "font.size": TEXT,
+            "axes.labelsize": TEXT,
+            "axes.titlesize": TEXT,
+            "axes.titlelocation": "left",
+            "xtick.labelsize": TEXT,
+            "ytick.labelsize": TEXT,
+            "legend.fontsize": TEXT,
+            "legend.frameon": False,
+            "figure.titlesize": 15,
+            "figure.titleweight": "bold",
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.edgecolor": "#999999",
+            "xtick.color": "#999999",
+            "ytick.color": "#999999",
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "grid.color": GRID,
+            "grid.linewidth": 1.0,
+            "hatch.linewidth": 0.8,
+            "figure.constrained_layout.h_pad": 0.08,
+            "figure.constrained_layout.w_pad": 0.08,
+        },
+    ]
+)
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure drawn in the style of the course whenever it is drawn: matplotlib makes the tick labels only then."""
+
+    @styled
+    def draw(self, renderer: Any) -> None:
+        """Draw everything, as matplotlib asks for."""
+        super().draw(renderer)
+
+
+def new_figure(title: str, source: str | None, *, note: str | None = None, height: float = HEIGHT) -> Figure:
+    """An empty figure with its title and a pale line below it; the margins are found when it is drawn."""
+    if not isinstance(title, str) or not 1 <= len(title.strip()) <= 180:
+        raise ValueError(f"title must say what is seen in 1 to 180 letters, got {title!r}; try 'Momentum is first'")
+    heading, note = _balanced(title), note or (source and f"Data: {source}")
+    height += 0.25 * heading.count("\n") + (0.3 if note else 0.0)
+    figure = Figure(figsize=(WIDTH, height), dpi=_DPI, layout="compressed", facecolor="white")
+    above = figure.suptitle(heading + ("\n" if note else ""), x=0.012, ha="left", linespacing=1.25)
+    if note:
+        below: dict[str, Any] = {"xycoords": above, "va": "bottom", "color": PALE_INK, "in_layout": False}
+        figure.add_artist(Annotation(note, (0, 0), **below))
+    return figure
+
+
+def _balanced(title: str) -> str:
+    """The title in as few lines as fit, of about the same length."""
+    count = math.ceil(len(title) / 60)
+    return textwrap.fill(title, min(60, math.ceil(len(title) / count) + 8))
+
+
+def set_axes(axes: Axes, xlabel: str, ylabel: str, *, log_x: bool = False, log_y: bool = False) -> None:
+    """The labels with their units, the scales, and lines of a grid to read heights by."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+    axes.grid(axis="y")
+    axes.margins(y=0.07)
+
+
+def legend_handle(name: str, look: Look, *, marker: bool = True) -> Line2D:
+    """The sample of a line that stands before its name in a legend."""
+    style: dict[str, Any] = {"color": look.color, "linestyle": look.dash, "linewidth": 2.2, "markeredgecolor": "white"}
+    return Line2D(
+        [], [], label=name, marker=look.marker if marker else "", markersize=marker_size(look.marker, 9), **style
+    )
+
+
+def write_legend(figure: Figure, handles: list[Any], *, right: bool = False, title: str | None = None) -> None:
+    """A legend below the axes, in as few rows as fit, or in one column to their right."""
+    if handles and right:
+        figure.legend(handles=handles, loc="outside right center", title=title, handlelength=1.8, labelspacing=0.8)
+    elif handles:
+        columns = _columns([str(handle.get_label()) for handle in handles])
+        below: dict[str, Any] = {"loc": "outside lower center", "handlelength": 1.8, "columnspacing": 1.6}
+        figure.legend(handles=handles, ncols=columns, title=title, **below)
+
+
+def _columns(labels: list[str]) -> int:
+    """The most legend columns that fit across the figure; a column is as wide as its longest label."""
+    for columns in range(len(labels), 1, -1):
+        widths = [max(map(len, column)) for column in np.array_split(labels, columns)]
+        if sum(0.58 * TEXT * width + 4.5 * TEXT for width in widths) <= 72 * WIDTH:
+            return columns
+    return 1
