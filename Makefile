@@ -4,6 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := uv==0.13.9
 
+# No question about news on top of the first page, and no look-up of updates: a class has no network.
+LAB_SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+# Loopback and a token are what JupyterLab does anyway; root (in a container) and a machine without a screen need a word.
+LAB_FLAGS := --ServerApp.ip=127.0.0.1 \
+	$(if $(filter 0,$(shell id -u)),--allow-root) \
+	$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
+
 .PHONY: help lab test outputs figures reproduce lock clean
 .DEFAULT_GOAL := help
 
@@ -18,10 +25,12 @@ $(BIN)/ready: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 lab: $(BIN)/ready ## open JupyterLab on notebook 01 (prints the address on a machine without a screen)
-	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks/01_optimizer_overview.ipynb
+	@$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/01_optimizer_overview.ipynb
 
 test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
 	@$(BIN)/ruff check .
@@ -33,7 +42,7 @@ outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise
 	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
 
 figures: $(BIN)/ready ## draw images/ again
-	@$(BIN)/python images/draw.py
+	@for script in images/draw*.py; do $(BIN)/python $$script; done
 
 reproduce: $(BIN)/ready ## the source notes' experiments at full length, theirs beside ours
 	@$(BIN)/python -m benchmarks.reproduce
