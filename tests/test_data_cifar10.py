@@ -127,8 +127,9 @@ def server(known):
 
 
 @pytest.fixture(autouse=True)
-def small_cifar10(known, server, request, monkeypatch):
-    """Let torchvision take the small set for CIFAR-10, and the loopback server for its home."""
+def small_cifar10(known, server, tmp_path_factory, monkeypatch):
+    """Let torchvision take the small set for CIFAR-10, the loopback server for its home, and spare the user's cache."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     for variable in ("COURSE_DATA", "COURSE_DATA_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("no_proxy", "*")
@@ -216,10 +217,11 @@ def test_whole_files_are_used_without_writing(on_disk):
     assert sorted(on_disk.rglob("*")) == before
 
 
-def test_photos_are_left_out_of_it_when_the_environment_wants_cifar10(on_disk, monkeypatch):
+def test_the_environment_chooses_cifar10_and_its_folder(on_disk, server, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", "cifar10")
     monkeypatch.setenv("COURSE_DATA_DIR", str(on_disk))
     assert load_images(limit=None, announce=False).source == "cifar10"
+    assert server.asked == []
 
 
 def test_without_a_word_the_data_live_in_the_cache_of_the_user(tmp_path, known, monkeypatch):
@@ -304,8 +306,9 @@ def test_a_server_that_refuses_is_quoted(tmp_path, server):
         cifar10(tmp_path)
 
 
-def test_eight_kernels_at_once_download_once(tmp_path, monkeypatch):
-    downloads = []
+def test_eight_kernels_at_once_download_and_unpack_once(tmp_path, monkeypatch):
+    downloads, unpacked = [], []
+    unpack = course_utils.data.cifar10._unpack
 
     def counted(url, path, *, md5):
         downloads.append(path)
@@ -313,9 +316,10 @@ def test_eight_kernels_at_once_download_once(tmp_path, monkeypatch):
         course_utils.data.download.download(url, path, md5=md5)
 
     monkeypatch.setattr(course_utils.data.cifar10, "download", counted)
+    monkeypatch.setattr(course_utils.data.cifar10, "_unpack", lambda *where: unpacked.append(where) or unpack(*where))
     with ThreadPoolExecutor(8) as kernels:
         splits = list(kernels.map(cifar10, [tmp_path] * 8))
-    assert len(downloads) == 1
+    assert (len(downloads), len(unpacked)) == (1, 1)
     assert all(torch.equal(split.images, splits[0].images) for split in splits)
 
 
