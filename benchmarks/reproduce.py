@@ -157,10 +157,10 @@ def figure(outcomes: Mapping[str, Outcome], source: str) -> plots.Figure:
 
     published = [loss / 157 for loss in PLAIN.published.values()][:epochs]  # 10,000 images: 156 full batches and a rest
     panels = {
-        "the notes' five epochs": {"the notes": published, "here": curve(PLAIN)},
-        "Softmax before the loss": {"mistake": curve(SOFTMAX), "cure": curve(PLAIN)},
-        "SGD, StepLR per batch": {"mistake": curve(SGD_PER_BATCH), "cure": curve(SGD_PER_EPOCH)},
-        "Adam, StepLR per batch": {"mistake": curve(ADAM_PER_BATCH), "cure": curve(ADAM_LOWER_LR)},
+        "five epochs": {"the notes": published, "here": curve(PLAIN)},
+        "Softmax": {"mistake": curve(SOFTMAX), "cure": curve(PLAIN)},
+        "SGD, StepLR": {"mistake": curve(SGD_PER_BATCH), "cure": curve(SGD_PER_EPOCH)},
+        "Adam, StepLR": {"mistake": curve(ADAM_PER_BATCH), "cure": curve(ADAM_LOWER_LR)},
     }
     return plots.line_panels(
         panels, title="Mean loss by epoch: mistakes and cures", source=source, xlabel="epoch", x=range(1, epochs + 1)
