@@ -25,9 +25,7 @@ def test_the_layers_carry_the_names_of_the_notes():
 
 def test_it_computes_what_the_notes_network_computes():
     model, reference = build_model(0), written_out()
-    reference.load_state_dict(
-        dict(zip(reference.state_dict(), model.model.state_dict().values(), strict=True))
-    )
+    reference.load_state_dict(dict(zip(reference.state_dict(), model.model.state_dict().values(), strict=True)))
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(model(images), reference(images))
 

@@ -15,9 +15,7 @@ def test_the_same_three_values_give_the_same_numbers():
 
 
 def test_seed_purpose_and_epoch_each_give_another_stream():
-    streams = [
-        stream_seed(*key) for key in itertools.product(range(20), ("order", "weights", "step"), range(20))
-    ]
+    streams = [stream_seed(*key) for key in itertools.product(range(20), ("order", "weights", "step"), range(20))]
     assert len(set(streams)) == len(streams)
 
 
