@@ -1,0 +1,233 @@
+"""Is my answer right, in notebook 03? Mean loss per image, the floor of a softmax too many, early stopping, fairness."""
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.training import Step
+
+__all__ = [
+    "check_fair_comparison",
+    "check_mean_loss_per_image",
+    "check_softmax_floor",
+    "check_stop_early",
+]
+
+Answer = Callable[..., Any]
+
+
+# -------------------------------------------------------------------------------------------------- mean loss
+
+
+@explained
+def check_mean_loss_per_image(answer: Answer) -> str:
+    """A verdict on ``answer(batch_losses, batch_sizes)``: the mean loss of all images of an epoch."""
+    for losses, sizes in (([2.0, 1.0, 5.0], [64, 64, 16]), ([3.0, 3.0], [50, 10]), ([0.5], [7])):
+        wanted = _dot(losses, sizes) / sum(sizes)
+        got = _as_number(call(answer, list(losses), list(sizes)))
+        if not math.isclose(got, wanted, rel_tol=1e-6):
+            why = _why_means_differ(got, losses, sizes)
+            raise NotYetError(f"losses {losses} of {sizes} images have the mean {wanted:.4g}, got {got:.4g}; {why}")
+    return "every image counts once, whatever the size of its batch."
+
+
+def _why_means_differ(got: float, losses: Sequence[float], sizes: Sequence[int]) -> str:
+    mistakes = {
+        sum(losses): "that is the running loss; a sum grows with the number of batches",
+        sum(losses) / len(losses): "each batch counts alike, so an image of a small batch counts more than the others",
+        sum(losses) / sum(sizes): "a batch loss is already a mean; multiply it by the size of its batch before summing",
+        _dot(losses, sizes): "that is the sum over all images; divide it by their number",
+        _dot(losses, sizes) / len(losses): "divide by the number of images, not of batches",
+        _dot(losses, sizes) / (max(sizes) * len(sizes)): "not every batch is full; divide by sum(batch_sizes)",
+    }
+    close = (words for value, words in mistakes.items() if math.isclose(got, value, rel_tol=1e-6))
+    return next(close, "weigh each loss by the size of its batch")
+
+
+def _dot(losses: Sequence[float], sizes: Sequence[int]) -> float:
+    return sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------ floor
+
+
+@explained
+def check_softmax_floor(answer: Answer) -> str:
+    """A verdict on ``answer(classes)``: the lowest cross-entropy of probabilities that are taken for scores."""
+    for classes in (10, 2, 1000):
+        wanted = math.log(math.e + classes - 1) - 1
+        got = _as_number(call(answer, classes))
+        if not math.isclose(got, wanted, rel_tol=1e-6):
+            why = _why_floors_differ(got, classes)
+            raise NotYetError(f"with {classes} classes the floor is {wanted:.4f}, got {got:.4f}; {why}")
+    return "the more classes, the higher the floor, and the nearer to ln(K): with 1,000 classes almost nothing is left."
+
+
+def _why_floors_differ(got: float, classes: int) -> str:
+    inside = math.e + classes - 1
+    mistakes = {
+        math.log(math.e + 9) - 1: "that is the floor for ten classes; put the number of classes where the 9 comes from",
+        math.log(inside): "that is the highest loss; the score of the right class, 1, is still to be subtracted",
+        math.log(math.e + classes) - 1: "one class is the right one, so only the others add e^0 each",
+        math.log10(inside) - 1: "that is the logarithm to base 10; use math.log",
+        math.log(classes): "that is the loss of guessing, where all probabilities are the same",
+        0.0: "that is the floor without the Softmax layer",
+    }
+    close = (words for value, words in mistakes.items() if math.isclose(got, value, rel_tol=1e-6, abs_tol=1e-9))
+    return next(close, "the best probabilities are 1, 0, ..., 0; put them into ln(sum of e^p) - p of the right class")
+
+
+# ---------------------------------------------------------------------------------------------- stopping early
+
+
+class _Rehearsal:
+    """A training whose test losses are known beforehand, and a diary of what an observer does with it."""
+
+    batches = 3
+
+    def __init__(self, test_losses: Sequence[float]) -> None:
+        self.test_losses = test_losses
+        self.done: list[Step] = []
+        self.measured_after: list[int] = []  # the steps done whenever measure() was called
+
+    def records(self) -> Iterator[Step]:
+        for step in range(len(self.test_losses) * self.batches):
+            epoch, batch = divmod(step, self.batches)
+            loss = torch.tensor(self.test_losses[epoch])
+            self.done.append(Step(step, epoch, batch, loss, 0.1, 64, self.batches, len(self.test_losses)))
+            yield self.done[-1]
+
+    def measure(self) -> float:
+        self.measured_after.append(len(self.done))
+        return self.test_losses[self.done[-1].epoch] if self.done else math.inf
+
+
+_FALLING, _RISING = [2.0, 1.9, 1.8, 1.7, 1.6], [1.0, 1.1, 1.2, 1.3, 1.4]
+_WAVY, _LEVEL = [2.0, 1.5, 1.6, 1.4, 1.5, 1.45, 1.42, 1.3], [2.0, 2.0, 2.0, 2.0]
+
+
+@explained
+def check_stop_early(answer: Answer) -> str:
+    """A verdict on ``answer(records, measure, patience)``: an observer that ends a training after epochs in vain."""
+    _check_passes_records_on(answer)
+    for test_losses, patience in ((_FALLING, 1), (_RISING, 2), (_WAVY, 2), (_LEVEL, 2)):
+        training = _Rehearsal(test_losses)
+        passed = _some(_observed(answer, training, patience), training)
+        _check_measured_once_an_epoch(training)
+        if len(passed) != _epochs_done(test_losses, patience) * training.batches:
+            raise NotYetError(_why_it_stops_elsewhere(len(passed), training, patience))
+    return "it passes every record on, measures once an epoch, and stops in time."
+
+
+def _observed(answer: Answer, training: _Rehearsal, patience: int) -> Iterator[Any]:
+    observed = call(answer, training.records(), training.measure, patience)
+    if not isinstance(observed, Iterable):
+        raise NotYetError(f"an observer yields records, got {observed!r}; write `for step in records: yield step`")
+    return iter(observed)
+
+
+def _some(observed: Iterator[Any], training: _Rehearsal) -> list[Any]:
+    """The records that come out, at most one more than there are: an observer may never end."""
+    records: list[Any] = call(lambda: list(islice(observed, len(training.test_losses) * training.batches + 1)))
+    return records
+
+
+def _check_passes_records_on(answer: Answer) -> None:
+    """Whether the records of a training that gets better and better come through, one by one."""
+    training = _Rehearsal(_FALLING)
+    observed = _observed(answer, training, 5)
+    passed = call(lambda: list(islice(observed, 1)))
+    if len(training.done) > 1:
+        raise NotYetError("records were taken before the first was passed on; yield each step as it comes, every time")
+    passed += _some(observed, training)
+    if any(not isinstance(record, Step) for record in passed):
+        raise NotYetError(f"yield the records themselves, got {passed[0]!r}; write `yield step`")
+    if [step.step for step in passed] != [step.step for step in training.done]:
+        raise NotYetError("some records got lost or came twice; `yield step` once for every step")
+
+
+def _check_measured_once_an_epoch(training: _Rehearsal) -> None:
+    if not training.measured_after:
+        raise NotYetError("measure() was never called; call it when step.ends_epoch")
+    if any(done == 0 or done % training.batches for done in training.measured_after):
+        raise NotYetError("measure() was called before an epoch was complete; it is slow, so ask step.ends_epoch first")
+    if len(set(training.measured_after)) < len(training.measured_after):
+        raise NotYetError("measure() was called more than once after an epoch; keep its answer in a variable")
+
+
+def _why_it_stops_elsewhere(passed: int, training: _Rehearsal, patience: int) -> str:
+    losses = training.test_losses
+    done, rest = divmod(passed, training.batches)
+    if rest:
+        return "the record at which you stop was kept back; yield it first, then return"
+    mistakes = {
+        _epochs_done(losses, patience, forgive=False): "start counting anew whenever there is a new best",
+        _epochs_done(losses, patience, against_best=False): "compare with the best so far, not with the epoch before",
+        _epochs_done(losses, patience, improves=operator.le): "a loss that only equals the best is no improvement",
+        _epochs_done(losses, patience + 1): f"stop after {patience} epochs in vain, not {patience + 1}",
+        _epochs_done(losses, patience - 1): f"stop after {patience} epochs in vain, not {patience - 1}",
+        _epochs_done([-loss for loss in losses], patience): "it is a loss: lower is better",
+    }
+    if losses is _RISING and done == len(losses):
+        why = "`return` ends an observer, and with it the training"
+    else:
+        why = mistakes.get(done, "count the epochs since the best one")
+    right = _epochs_done(losses, patience)
+    return f"test losses {losses}, patience {patience}: {right} epochs are right, you let {done} pass; {why}"
+
+
+def _epochs_done(
+    losses: Sequence[float],
+    patience: int,
+    *,
+    forgive: bool = True,
+    against_best: bool = True,
+    improves: Callable[[float, float], bool] = operator.lt,
+) -> int:
+    """How many epochs pass until there was no new best for ``patience`` of them; the options are the usual mistakes."""
+    best, waited = math.inf, 0
+    for epoch, loss in enumerate(losses, start=1):
+        improved = improves(loss, best)
+        best = loss if improved or not against_best else best
+        waited = waited + 1 if not improved else waited * (not forgive)
+        if waited >= patience:
+            return epoch
+    return len(losses)
+
+
+# ---------------------------------------------------------------------------------------------------- fairness
+
+_UNFAIR = {
+    "A": "the same lr is not the same treatment: 0.01 may be one's best and ruin the other. And one seed is one throw",
+    "C": "one side was tuned and the other was not, and the test images that did the tuning also give the marks",
+}
+
+
+@explained
+def check_fair_comparison(answer: Any) -> str:
+    """A verdict on the letter of the fair one among three comparisons."""
+    if answer is None:
+        raise NotYetError('there is no answer yet; write "A", "B" or "C"')
+    letter = answer.strip().upper() if isinstance(answer, str) else answer
+    if letter in _UNFAIR:
+        raise NotYetError(_UNFAIR[letter])
+    if letter != "B":
+        raise NotYetError(f'expected "A", "B" or "C", got {answer!r}')
+    return "both were given the same search, marks come from images that chose nothing, and the spread is shown."
+
+
+# ------------------------------------------------------------------------------------------------ small things
+
+
+def _as_number(got: Any) -> float:
+    if isinstance(got, Tensor) and got.numel() == 1:
+        return float(got)
+    if isinstance(got, bool) or not isinstance(got, (int, float)):
+        raise NotYetError(f"return one number, got {got!r}")
+    return float(got)

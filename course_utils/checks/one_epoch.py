@@ -1,0 +1,296 @@
+"""Is my answer right, in notebook 02? How many batches, one step, a moving average, a running loss without a leak."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import Function, FunctionCtx
+from torch.nn.functional import cross_entropy, softmax
+from torch.optim import SGD, Optimizer
+
+from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.plots import smooth
+from course_utils.seeding import generator
+from course_utils.training import Batch, train_step
+
+__all__ = ["check_moving_average", "check_number_of_batches", "check_running_loss", "check_train_step"]
+
+Answer = Callable[..., Any]
+
+
+# ------------------------------------------------------------------------------------------ number of batches
+
+
+@explained
+def check_number_of_batches(answer: Answer) -> str:
+    """A verdict on ``answer(n, batch_size, drop_last)``: how many batches an epoch of ``n`` images has."""
+    for n, batch_size in ((10_000, 64), (128, 64), (65, 64), (1, 64), (10_000, 1), (64, 64)):
+        for drop_last in (True, False):
+            _compare_count(answer, n, batch_size, drop_last)
+    return "10,000 images in batches of 64 are 157 batches, or 156 with drop_last."
+
+
+def _compare_count(answer: Answer, n: int, batch_size: int, drop_last: bool) -> None:
+    got = call(answer, n, batch_size, drop_last)
+    full, rest = divmod(n, batch_size)
+    right = full if drop_last or not rest else full + 1
+    if isinstance(got, int) and not isinstance(got, bool) and got == right:
+        return
+    case = f"n={n}, batch_size={batch_size}, drop_last={drop_last}"
+    if not isinstance(got, int) or isinstance(got, bool):
+        raise NotYetError(f"the number of batches is a whole number, got {got!r} for {case}; try // instead of /")
+    hint = f"{full} full batches"
+    if not rest:
+        hint += " and nothing over: there is no small last batch to count or to drop"
+    elif drop_last:
+        hint += f" and {rest} images over, which drop_last leaves out"
+    else:
+        hint += f" and {rest} images over, which make one more, smaller batch"
+    raise NotYetError(f"{case} gives {right}, got {got}; there are {hint}")
+
+
+# ----------------------------------------------------------------------------------------------------- one step
+
+
+@explained
+def check_train_step(answer: Answer) -> str:
+    """A verdict on ``answer(model, batch, optimizer)``: three updates, compared by their weights and losses."""
+    model = _small_model()
+    mine, losses = _weights_after(answer, model)
+    theirs, expected = _weights_after(train_step, model)
+    if not torch.allclose(mine, theirs, rtol=1e-5, atol=1e-7):
+        raise NotYetError(_why_weights_differ(mine, model))
+    for got, wanted in zip(losses, expected, strict=True):
+        _compare_loss(got, wanted)
+    return "after three steps your weights equal those of course_utils.training.train_step."
+
+
+def _weights_after(step: Answer, model: nn.Module) -> tuple[Tensor, list[Any]]:
+    """All weights of a copy of ``model`` after three steps in a row, ``(m,)``, and what the steps returned."""
+    copy = deepcopy(model)
+    optimizer = SGD(copy.parameters(), lr=0.5)
+    returned = [call(step, copy, batch, optimizer) for batch in _small_batches(3)]
+    return _flat(copy), returned
+
+
+def _flat(model: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def _why_weights_differ(mine: Tensor, model: nn.Module) -> str:
+    """The known mistake that leads to these very weights, in words."""
+    for mistake, words in _MISTAKES.items():
+        if torch.allclose(mine, _weights_after(mistake, model)[0], rtol=1e-5, atol=1e-7):
+            return words
+    return "the weights differ after three steps; the five lines are zero_grad, the loss, backward, step, return"
+
+
+def _without_change(model: nn.Module, batch: Batch, optimizer: Optimizer) -> None:
+    """What remains of a step without backward, without step, or with zero_grad between the two."""
+
+
+def _without_zero_grad(model: nn.Module, batch: Batch, optimizer: Optimizer) -> None:
+    images, labels = batch
+    cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _with_softmax(model: nn.Module, batch: Batch, optimizer: Optimizer) -> None:
+    images, labels = batch
+    optimizer.zero_grad()
+    cross_entropy(softmax(model(images), dim=1), labels).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _with_summed_loss(model: nn.Module, batch: Batch, optimizer: Optimizer) -> None:
+    images, labels = batch
+    optimizer.zero_grad()
+    cross_entropy(model(images), labels, reduction="sum").backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _with_step_first(model: nn.Module, batch: Batch, optimizer: Optimizer) -> None:
+    """``step`` before ``backward``: every update uses the gradient of the batch before."""
+    images, labels = batch
+    optimizer.step()
+    optimizer.zero_grad()
+    cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+
+
+_MISTAKES: dict[Callable[..., None], str] = {
+    _without_change: (
+        "the weights did not move; backward() must fill .grad, step() must use it, and zero_grad() may not stand "
+        "between the two"
+    ),
+    _without_zero_grad: "the gradients of earlier batches were added up; call optimizer.zero_grad() before backward()",
+    _with_softmax: "there is a softmax too many; cross_entropy takes the scores of the model as they are",
+    _with_summed_loss: "the loss of a batch was summed; take its mean, as cross_entropy does without reduction=...",
+    _with_step_first: "each update used the gradient of the batch before; call optimizer.step() after backward()",
+}
+
+
+def _compare_loss(got: Any, wanted: Tensor) -> None:
+    if got is None:
+        raise NotYetError("the weights are right, but nothing is returned; return the loss without its graph")
+    value = torch.as_tensor(got) if isinstance(got, (int, float, Tensor)) else None
+    if value is None or value.numel() != 1:
+        raise NotYetError(f"return one number, the loss of the batch; got {got!r}")
+    if not torch.allclose(value.detach().float().reshape(()), wanted, rtol=1e-4):
+        raise NotYetError(f"return the mean loss of the batch before the update, {wanted:.4f}; got {value.item():.4f}")
+    if value.requires_grad:
+        raise NotYetError("the weights are right, but the returned loss still holds its graph; return loss.detach()")
+
+
+# ---------------------------------------------------------------------------------------------- moving average
+
+
+@explained
+def check_moving_average(answer: Answer) -> str:
+    """A verdict on ``answer(values, beta)``: the bias-corrected exponential moving average of a list."""
+    values = [2.0, 1.0, 4.0, 3.0, 0.5]
+    for beta in (0.9, 0.0, 0.5):
+        wanted = smooth(values, beta)
+        got = _as_row(call(answer, list(values), beta), len(values))
+        if not np.allclose(got, wanted, rtol=1e-6):
+            raise NotYetError(_why_averages_differ(got, values, beta))
+    return "your average starts at the first value and agrees with plots.smooth."
+
+
+def _as_row(got: Any, length: int) -> Any:
+    try:
+        row = np.asarray(got, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise NotYetError(f"return a list of numbers, one for each value; got {got!r}") from error
+    if row.shape != (length,):
+        raise NotYetError(f"return one average for each of the {length} values; got shape {row.shape}")
+    return row
+
+
+def _why_averages_differ(got: Any, values: list[float], beta: float) -> str:
+    plain = _averages(values, beta)
+    steps = np.arange(len(values))
+    if np.allclose(got, plain):
+        return f"without the correction it starts at {plain[0]:.3g}, far below {values[0]}; divide by 1 - beta^(k + 1)"
+    if np.allclose(got[1:], plain[1:] / (1 - beta ** steps[1:])):
+        return "the power is one too small; after the value number k, counted from 0, divide by 1 - beta^(k + 1)"
+    if np.allclose(got, _averages(values, 1 - beta)) or np.allclose(got, smooth(values, 1 - beta)):
+        return "beta and 1 - beta have changed places; m = beta * m + (1 - beta) * value keeps beta of the old"
+    if np.allclose(got, _averages(values, beta, start=values[0])):
+        return "m started at the first value, which stays too heavy; start at 0 and divide by 1 - beta^(k + 1)"
+    return f"with beta {beta} the averages of {values} are {np.round(smooth(values, beta), 3).tolist()}"
+
+
+def _averages(values: list[float], beta: float, *, start: float = 0.0) -> Any:
+    """The moving average without correction, float64 ``(n,)``."""
+    average, averages = start, []
+    for value in values:
+        average = beta * average + (1 - beta) * value
+        averages.append(average)
+    return np.array(averages)
+
+
+# ------------------------------------------------------------------------------------------------ running loss
+
+
+@explained
+def check_running_loss(answer: Answer) -> str:
+    """A verdict on ``answer(model, batches, optimizer)``: the sum of the losses of an epoch, no graph kept alive."""
+    model, batches = _small_model(), list(_small_batches(6))
+    copy = deepcopy(model)
+    optimizer = SGD(copy.parameters(), lr=0.5)
+    losses = [train_step(copy, batch, optimizer) for batch in batches]
+    graphs = _Graphs(model)
+    got = call(answer, graphs.model, graphs.watched(batches), SGD(model.parameters(), lr=0.5))
+    _compare_sum(got, torch.stack(losses))
+    if isinstance(got, Tensor) and got.requires_grad:
+        raise NotYetError("the sum is right, but it still holds a graph; add loss.item() or loss.detach()")
+    # The variable `loss` itself keeps the latest graph until it is assigned again: one alive is no leak.
+    if graphs.most_alive > 1:
+        raise NotYetError(
+            f"the sum is right, but up to {graphs.most_alive} graphs were alive at once; let go of each before the next"
+        )
+    if not torch.allclose(_flat(model), _flat(copy), rtol=1e-5, atol=1e-7):
+        raise NotYetError("the sum is right, but the weights are not; keep zero_grad, backward and step as they were")
+    return "the sum is the same, and never more than one graph was alive."
+
+
+def _compare_sum(got: Any, losses: Tensor) -> None:
+    if not isinstance(got, (int, float, Tensor)) or (isinstance(got, Tensor) and got.numel() != 1):
+        raise NotYetError(f"return one number, the sum of the losses; got {got!r}")
+    value = torch.as_tensor(got).detach().double().reshape(())
+    for wrong, words in (
+        (losses.mean(), "that is the mean of the losses; the running loss of the source notes is their sum"),
+        (losses[-1], "that is the last loss alone; add the loss of every batch"),
+    ):
+        if torch.isclose(value, wrong.double(), rtol=1e-5):
+            raise NotYetError(words)
+    wanted = losses.double().sum()
+    if not torch.isclose(value, wanted, rtol=1e-4):
+        raise NotYetError(f"the sum of the losses is {wanted:.4f}, got {value:.4f}; add each loss once")
+
+
+class _Graphs:
+    """Counts the graphs of a model's outputs that are alive whenever the next batch is asked for.
+
+    Each forward pass puts a token on a node of its graph; the token lives as long as the node does.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.tokens: WeakSet[_Token] = WeakSet()
+        self.most_alive = 0
+        self.model = nn.Sequential(model, _Marker(self.tokens))
+
+    def watched(self, batches: list[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            yield batch
+            self.most_alive = max(self.most_alive, len(self.tokens))
+
+
+class _Token:
+    """Something that a weak reference can watch."""
+
+
+class _Marker(nn.Module):
+    """Passes scores on and marks their graph."""
+
+    def __init__(self, tokens: WeakSet[_Token]) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, scores: Tensor) -> Tensor:
+        marked: Tensor = _Mark.apply(scores, self.tokens)
+        return marked
+
+
+class _Mark(Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, scores: Tensor, tokens: WeakSet[_Token]) -> Tensor:
+        ctx.token = _Token()  # type: ignore[attr-defined]
+        tokens.add(ctx.token)  # type: ignore[attr-defined]
+        return scores.view_as(scores)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+# ------------------------------------------------------------------------------------------------- small things
+
+
+def _small_model() -> nn.Module:
+    """A linear model for images ``(b, 3, 2, 2)`` in ten classes, the same at every call."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator(0, "check/weights")))
+    return model
+
+
+def _small_batches(count: int) -> Iterator[Batch]:
+    stream = generator(0, "check/images")
+    for _ in range(count):
+        yield torch.rand((8, 3, 2, 2), generator=stream), torch.randint(10, (8,), generator=stream)

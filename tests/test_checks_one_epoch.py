@@ -1,0 +1,303 @@
+"""The checks of notebook 02: right answers pass, each typical wrong one is named, nothing raises."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, softmax
+from torch.optim import Optimizer
+
+from course_utils import training
+from course_utils.checks.one_epoch import (
+    check_moving_average,
+    check_number_of_batches,
+    check_running_loss,
+    check_train_step,
+)
+from course_utils.plots import smooth
+from course_utils.training import Batch
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "02_one_epoch.ipynb"
+CHECKS = {
+    check.__name__: check
+    for check in (check_number_of_batches, check_train_step, check_moving_average, check_running_loss)
+}
+
+# ------------------------------------------------------------------------------------------ number of batches
+
+
+def test_the_number_of_batches_may_be_rounded_up_in_any_way() -> None:
+    assert check_number_of_batches(lambda n, size, drop: n // size if drop else -(-n // size))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n, size, drop: n // size, "one more, smaller batch"),
+        (lambda n, size, drop: -(-n // size), "which drop_last leaves out"),
+        (lambda n, size, drop: n // size + (not drop), "nothing over"),
+        (lambda n, size, drop: n / size, "a whole number"),
+        (lambda n, size, drop: n // size if not drop else -(-n // size), "which drop_last leaves out"),
+        (lambda n, size, drop: True, "a whole number"),
+        (lambda n: n, "TypeError"),
+        (157, "expected a function"),
+    ],
+)
+def test_a_wrong_number_of_batches_is_named(answer: Any, words: str) -> None:
+    verdict = check_number_of_batches(answer)
+    assert not verdict
+    assert words in verdict.message
+
+
+# ----------------------------------------------------------------------------------------------------- one step
+
+
+def five_lines(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    images, labels = batch
+    optimizer.zero_grad()
+    loss = nn.CrossEntropyLoss()(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def test_the_step_of_the_package_is_right() -> None:
+    assert check_train_step(training.train_step)
+
+
+def test_the_five_lines_with_the_loss_as_a_number_are_right() -> None:
+    assert check_train_step(lambda *arguments: five_lines(*arguments).item())
+
+
+def step_with(
+    *, zero: str = "before", reduction: str = "mean", scores: Callable[[Tensor], Tensor] = lambda s: s, do: str = "bs"
+) -> Callable[..., Tensor]:
+    """The five lines with a change: where to zero, how to sum, what to do with the scores, backward and/or step."""
+
+    def step(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+        if zero == "before":
+            optimizer.zero_grad()
+        loss = cross_entropy(scores(model(batch[0])), batch[1], reduction=reduction)
+        if "b" in do:
+            loss.backward()
+        if zero == "between":
+            optimizer.zero_grad()
+        if "s" in do:
+            optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def step_first(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    optimizer.step()
+    optimizer.zero_grad()
+    loss = cross_entropy(model(batch[0]), batch[1])
+    loss.backward()
+    return loss.detach()
+
+
+def step_twice(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    five_lines(model, batch, optimizer)
+    return five_lines(model, batch, optimizer)
+
+
+def with_graph(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    optimizer.zero_grad()
+    loss = cross_entropy(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def after_the_update(model: nn.Module, batch: Batch, optimizer: Optimizer) -> Tensor:
+    five_lines(model, batch, optimizer)
+    return cross_entropy(model(batch[0]), batch[1]).detach()
+
+
+WRONG_STEPS: dict[str, tuple[Callable[..., Any], str]] = {
+    "without zero_grad": (step_with(zero=""), "added up"),
+    "without backward": (step_with(do="s"), "did not move"),
+    "without step": (step_with(do="b"), "did not move"),
+    "zero_grad too late": (step_with(zero="between"), "did not move"),
+    "softmax": (step_with(scores=lambda scores: softmax(scores, dim=1)), "a softmax too many"),
+    "summed loss": (step_with(reduction="sum"), "was summed"),
+    "step first": (step_first, "the batch before"),
+    "two steps": (step_twice, "the five lines"),
+    "graph returned": (with_graph, "holds its graph"),
+    "loss after the update": (after_the_update, "before the update"),
+    "nothing returned": (lambda *a: (five_lines(*a), None)[1], "nothing is returned"),
+    "a list returned": (lambda *a: [five_lines(*a)], "return one number"),
+    "an error": (lambda *a: 1 / 0, "ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), WRONG_STEPS.values(), ids=list(WRONG_STEPS))
+def test_a_wrong_step_is_named(answer: Callable[..., Any], words: str) -> None:
+    verdict = check_train_step(answer)
+    assert not verdict
+    assert words in verdict.message
+
+
+# ---------------------------------------------------------------------------------------------- moving average
+
+
+def averages(
+    values: list[float], beta: float, *, correct: bool = True, start: float = 0.0, late: int = 1
+) -> list[float]:
+    average, found = start, []
+    for k, value in enumerate(values):
+        average = beta * average + (1 - beta) * value
+        found.append(average / ((1 - beta ** (k + late)) or 1.0) if correct else average)
+    return found
+
+
+@pytest.mark.parametrize("answer", [smooth, averages, lambda values, beta: torch.tensor(averages(values, beta))])
+def test_a_bias_corrected_average_is_right(answer: Callable[..., Any]) -> None:
+    assert check_moving_average(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda values, beta: averages(values, beta, correct=False), "without the correction"),
+        (lambda values, beta: averages(values, beta, late=0), "power is one too small"),
+        (lambda values, beta: averages(values, 1 - beta), "changed places"),
+        (lambda values, beta: averages(values, 1 - beta, correct=False), "changed places"),
+        (lambda values, beta: averages(values, beta, correct=False, start=values[0]), "too heavy"),
+        (lambda values, beta: values, "with beta 0.9 the averages"),
+        (lambda values, beta: averages(values, beta)[-1], "one average for each"),
+        (lambda values, beta: "2.0", "one average for each"),
+        (lambda values, beta: ["a"] * len(values), "a list of numbers"),
+        (lambda values, beta: None, "one average for each"),
+    ],
+)
+def test_a_wrong_average_is_named(answer: Callable[..., Any], words: str) -> None:
+    verdict = check_moving_average(answer)
+    assert not verdict
+    assert words in verdict.message
+
+
+# ------------------------------------------------------------------------------------------------ running loss
+
+
+def summed(add: Callable[[Any, Tensor], Any], end: Callable[[Any], Any] = lambda total: total) -> Callable[..., Any]:
+    """A running loss that adds up with ``add`` and returns ``end`` of the sum."""
+
+    def running_loss(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> Any:
+        total: Any = 0.0
+        for images, labels in batches:
+            optimizer.zero_grad()
+            loss = cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            total = add(total, loss)
+        return end(total)
+
+    return running_loss
+
+
+def without_update(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> float:
+    return sum(cross_entropy(model(images), labels).item() for images, labels in batches)
+
+
+@pytest.mark.parametrize(
+    "answer", [summed(lambda total, loss: total + loss.item()), summed(lambda total, loss: total + loss.detach())]
+)
+def test_a_running_loss_without_graphs_is_right(answer: Callable[..., Any]) -> None:
+    assert check_running_loss(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (summed(lambda total, loss: total + loss), "still holds a graph"),
+        (summed(lambda total, loss: total + loss, lambda total: total.item()), "up to 6 graphs were alive"),
+        (summed(lambda total, loss: total + loss, lambda total: total.detach()), "up to 6 graphs were alive"),
+        (summed(lambda total, loss: [*(total or []), loss], lambda all_: sum(all_).item()), "up to 6 graphs"),
+        (summed(lambda total, loss: total + loss.item(), lambda total: total / 6), "the mean of the losses"),
+        (summed(lambda total, loss: loss.item()), "the last loss alone"),
+        (summed(lambda total, loss: total + 2 * loss.item()), "add each loss once"),
+        (summed(lambda total, loss: None), "return one number"),
+        (without_update, "add each loss once"),
+    ],
+)
+def test_a_wrong_running_loss_is_named(answer: Callable[..., Any], words: str) -> None:
+    verdict = check_running_loss(answer)
+    assert not verdict
+    assert words in verdict.message
+
+
+def test_a_running_loss_that_undoes_the_updates_at_the_end_is_named() -> None:
+    def answer(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> Any:
+        total = summed(lambda total, loss: total + loss.item())(model, batches, optimizer)
+        nn.init.zeros_(next(model.parameters()))
+        return total
+
+    assert "the weights are not" in check_running_loss(answer).message
+
+
+# ------------------------------------------------------------------------------------------------ the notebook
+
+
+def cells(kind: str) -> list[str]:
+    return [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == kind]
+
+
+def solutions() -> list[str]:
+    """The code of every solution that the notebook hides."""
+    return [
+        code
+        for text in cells("markdown")
+        if "<summary>Solution</summary>" in text
+        for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    ]
+
+
+def imports() -> dict[str, Any]:
+    """The names that the notebook's import lines make."""
+    names: dict[str, Any] = {}
+    for source in cells("code"):
+        for line in source.splitlines():
+            if re.match(r"(from \S+ )?import ", line):
+                exec(line, names)
+    return names
+
+
+def stubs() -> Iterator[tuple[str, str]]:
+    """Name of each exercise's function and the source of its stub cell."""
+    code = cells("code")
+    for stub, check in pairwise(code):
+        if found := re.fullmatch(r"(check_\w+)\((\w+)\)", check.strip()):
+            yield found[1], stub
+
+
+def test_every_check_has_a_stub_and_a_solution_in_the_notebook() -> None:
+    assert [name for name, _ in stubs()] == list(CHECKS)
+    assert len(solutions()) == len(CHECKS)
+
+
+@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
+def test_the_solution_in_the_notebook_passes_its_check(number: int) -> None:
+    names = imports()
+    exec(solutions()[number], names)
+    function = ast.parse(solutions()[number]).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert list(CHECKS.values())[number](names[function.name])
+
+
+@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
+def test_the_stub_in_the_notebook_is_not_yet_right(number: int) -> None:
+    name, stub = list(stubs())[number]
+    names = imports()
+    exec(stub, names)
+    function = ast.parse(stub).body[-1]
+    assert isinstance(function, ast.FunctionDef)
+    assert not CHECKS[name](names[function.name])
