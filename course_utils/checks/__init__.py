@@ -1,5 +1,17 @@
 """Is my answer right? One ``check_*`` function per exercise; each says what is right or what is still missing."""
 
+from course_utils.checks.lr_scheduler import (
+    check_lr_after,
+    check_repaired_loop,
+    check_total_steps,
+    check_warm_then_cosine,
+)
+from course_utils.checks.multi_epoch import (
+    check_fair_comparison,
+    check_mean_loss_per_image,
+    check_softmax_floor,
+    check_stop_early,
+)
 from course_utils.checks.one_epoch import (
     check_moving_average,
     check_number_of_batches,
@@ -14,12 +26,20 @@ from course_utils.checks.overview import (
 )
 
 __all__ = [
+    "check_fair_comparison",
     "check_largest_stable_lr",
+    "check_lr_after",
+    "check_mean_loss_per_image",
     "check_momentum_step",
     "check_moving_average",
     "check_number_of_batches",
+    "check_repaired_loop",
     "check_repaired_step",
     "check_running_loss",
+    "check_softmax_floor",
+    "check_stop_early",
     "check_torch_lr",
+    "check_total_steps",
     "check_train_step",
+    "check_warm_then_cosine",
 ]

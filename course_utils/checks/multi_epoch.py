@@ -1,4 +1,4 @@
-"""Is my answer right, in notebook 03? Mean loss per image, the floor of a softmax too many, early stopping, fairness."""
+"""Is my answer right, in notebook 03? Mean loss per image, floor of a softmax too many, early stopping, fairness."""
 
 import math
 import operator
@@ -167,12 +167,12 @@ def _why_it_stops_elsewhere(passed: int, training: _Rehearsal, patience: int) ->
     if rest:
         return "the record at which you stop was kept back; yield it first, then return"
     mistakes = {
+        _epochs_done(losses, patience - 1): f"stop after {patience} epochs in vain, not {patience - 1}",
+        _epochs_done(losses, patience + 1): f"stop after {patience} epochs in vain, not {patience + 1}",
+        _epochs_done([-loss for loss in losses], patience): "it is a loss: lower is better",
         _epochs_done(losses, patience, forgive=False): "start counting anew whenever there is a new best",
         _epochs_done(losses, patience, against_best=False): "compare with the best so far, not with the epoch before",
         _epochs_done(losses, patience, improves=operator.le): "a loss that only equals the best is no improvement",
-        _epochs_done(losses, patience + 1): f"stop after {patience} epochs in vain, not {patience + 1}",
-        _epochs_done(losses, patience - 1): f"stop after {patience} epochs in vain, not {patience - 1}",
-        _epochs_done([-loss for loss in losses], patience): "it is a loss: lower is better",
     }
     if losses is _RISING and done == len(losses):
         why = "`return` ends an observer, and with it the training"
