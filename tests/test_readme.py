@@ -1,0 +1,30 @@
+"""The README: its links lead somewhere, its commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_leads_to_a_file(target):
+    assert (ROOT / target).is_file()
+
+
+@pytest.mark.parametrize("target", re.findall(r"^    make ([a-z-]+)", README, re.M))
+def test_every_command_is_a_target_of_the_makefile(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_every_image_says_its_message():
+    images = re.findall(r"!\[([^\]]*)\]\(images/", README)
+    assert images
+    assert all(len(alt) > 40 for alt in images)
+
+
+def test_ci_runs_exactly_the_test_command_of_the_readme():
+    (command,) = re.findall(r"^exec (.+)$", (ROOT / ".ci/run").read_text(), re.M)
+    assert f"    {command} " in README
