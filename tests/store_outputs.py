@@ -47,8 +47,13 @@ _KEPT_CELL_METADATA = ("jupyter", "nbval_ignore_reason", "slideshow", "tags")
 
 
 def set_defaults() -> None:
-    """Make the embedded photographs the data of every kernel started from here, unless the caller chose otherwise."""
+    """What every kernel started from here gets, unless the caller chose otherwise: the embedded photographs as data.
+
+    And threads that sleep while they wait. OpenMP's spin, which on a machine that others use too makes a training
+    several times as slow; the numbers are the same.
+    """
     os.environ.setdefault("COURSE_DATA", "photos")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
