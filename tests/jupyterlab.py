@@ -291,4 +291,5 @@ def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes], tim
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise TimeoutError(f"JupyterLab did not answer in {timeout_s:g} s; its last words:\n{server.log.read_text()[-2000:]}")
+    last_words = server.log.read_text()[-2000:]
+    raise TimeoutError(f"JupyterLab did not answer in {timeout_s:g} s; its last words:\n{last_words}")
