@@ -1,5 +1,6 @@
 """What path does an optimizer take on a surface? One optimizer step by step, or thousands of settings at once."""
 
+import math
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -174,6 +175,8 @@ def descend_many(
     Source: I. Sutskever et al., On the importance of initialization and momentum in deep learning, 2013, eq. 1-4, in
     the form of ``torch.optim.SGD``.
     """
+    if not isinstance(nesterov, bool):
+        raise TypeError(f"nesterov must be True or False, got {_short(nesterov)}; try nesterov=False")
     lr, momentum = _checked_settings(lr, momentum)
     position = _checked_start(surface, start).expand(*lr.shape, 2)
     velocity = torch.zeros_like(position)
@@ -217,11 +220,15 @@ def _first(flags: Tensor) -> int | None:
 
 def _checked_start(surface: Surface, start: Point | None) -> Tensor:
     """The start as a ``(2,)`` float64 tensor."""
+    if not isinstance(surface, Surface):
+        raise TypeError(f"surface must be a Surface, got {_short(surface)}; try course_utils.surfaces.RAVINE")
     point = surface.start if start is None else start
     try:
+        if math.prod(getattr(point, "shape", (2,))) != 2:
+            raise ValueError("not two of them")
         x, y = torch.as_tensor(point, dtype=torch.float64, device="cpu").detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"start must be two numbers, got {start!r}; try {surface.start}") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(f"start must be two numbers, got {_short(start)}; try {surface.start}") from error
     if not (x.isfinite() and y.isfinite() and surface(x, y).isfinite()):
         raise ValueError(f"start must be a point with a finite loss, got {start!r}; try {surface.start}")
     return torch.stack([x, y])
@@ -248,10 +255,16 @@ def _checked_settings(lr: Tensor | float, momentum: Tensor | float) -> list[Tens
 
 
 def _checked_setting(name: str, value: Tensor | float, example: float) -> Tensor:
+    # Counted before it is copied: a view of one number may claim more of them than there is memory.
+    count = math.prod(getattr(value, "shape", ()))
+    if count > MOST_SETTINGS:
+        raise ValueError(f"{name} must hold at most {MOST_SETTINGS:,} settings, got {count:,}; try {example}")
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} must be a number or a tensor of numbers, got {value!r}; try {example}") from error
+        tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().to_dense()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"{name} must be a number or a tensor of numbers, got {_short(value)}; try {example}"
+        ) from error
     wrong = tensor[~(tensor.isfinite() & (tensor >= 0))]
     if len(wrong):
         raise ValueError(f"{name} must be finite and 0 or more, got {wrong[0].item()}; try {example}")

@@ -20,10 +20,15 @@ class Tudui(nn.Module):
 
     Source: the network of the "Tudui" PyTorch course, after the CIFAR-10 model of cuda-convnet
     (Krizhevsky, 2012).
+
+    Raises:
+        TypeError: ``softmax`` is no bool.
     """
 
     def __init__(self, *, softmax: bool = False) -> None:
         super().__init__()
+        if not isinstance(softmax, bool):
+            raise TypeError(f"softmax must be True or False, got {type(softmax).__name__}; try softmax=False")
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(3, 32, kernel_size=5, padding=2),
             pool1=nn.MaxPool2d(2),
@@ -62,7 +67,7 @@ def build_model(seed: int = 0, *, softmax: bool = False, device: str | torch.dev
     global random stream is left as it was.
 
     Raises:
-        TypeError: ``seed`` is not an int.
+        TypeError: ``seed`` is not an int, ``softmax`` no bool, or ``device`` no name of a device.
         ValueError: this machine has no such device.
     """
     place = pick_device(device)
@@ -74,5 +79,11 @@ def build_model(seed: int = 0, *, softmax: bool = False, device: str | torch.dev
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers the optimizer may change: the elements of all parameters that require a gradient."""
+    """How many numbers the optimizer may change: the elements of all parameters that require a gradient.
+
+    Raises:
+        TypeError: ``model`` is no ``nn.Module``.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}; try build_model()")
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -26,6 +26,7 @@ __all__ = [
 
 MOST_UPDATES = 1_000_000
 
+MOST_VALUES = 100_000_000
 Curve = npt.NDArray[np.float64]
 Metrics = Sequence[float] | Callable[[int], float]
 
@@ -157,8 +158,10 @@ def first_step_below(curve: npt.ArrayLike, threshold: float) -> int | None:
     """The first step whose value in ``curve`` is below ``threshold``, or None.
 
     Raises:
-        ValueError: ``curve`` is not a row of numbers.
+        ValueError: ``curve`` is not a row of numbers, or ``threshold`` no number.
     """
+    if not _is_number(threshold):
+        raise ValueError(f"threshold must be a number, got {threshold!r}; try 1e-6")
     below = np.flatnonzero(_checked_curve(curve) < threshold)
     return int(below[0]) if len(below) else None
 
@@ -260,8 +263,11 @@ def _is_number(value: object) -> bool:
 
 def _checked_curve(curve: npt.ArrayLike) -> Curve:
     try:
-        values = np.asarray(curve, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(curve)
+        if given.size > MOST_VALUES:  # a view of one number may claim more of them than there is memory
+            raise ValueError(f"{given.size:,} values")
+        values = given.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise ValueError(f"curve must be a row of numbers, got {curve!r}; try lr_curve(...)") from error
     if values.ndim != 1 or not len(values) or np.isnan(values).any():
         came = "NaN among them" if np.isnan(values).any() else f"shape {values.shape}"

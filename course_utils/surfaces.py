@@ -15,6 +15,8 @@ __all__ = ["BEALE", "QUADRATIC", "RAVINE", "ROSENBROCK", "SADDLE", "SURFACES", "
 
 Point = tuple[float, float]
 
+STEEPEST = 1e100  # condition number; steeper bowls overflow
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -87,13 +89,16 @@ def quadratic(condition_number: float) -> Surface:
     heavy-ball momentum for lr < 2 (1 + momentum) / condition_number.
 
     Raises:
-        ValueError: ``condition_number`` is not a finite number of 1 or more.
+        ValueError: ``condition_number`` is not a finite number from 1 to 1e100.
 
     Source: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
     number = isinstance(condition_number, (int, float)) and not isinstance(condition_number, bool)
-    if not number or not 1 <= condition_number < math.inf:
-        raise ValueError(f"condition_number must be a finite number of 1 or more, got {condition_number!r}; try 20.0")
+    if not number or not 1 <= condition_number <= STEEPEST:
+        raise ValueError(
+            f"condition_number must be a finite number of 1 or more, got {condition_number!r}; "
+            f"try 20.0, and at most {STEEPEST:g}"
+        )
     return Surface(
         name=f"Quadratic bowl, condition number {condition_number:g}",
         formula=rf"\frac{{1}}{{2}}\,(x^2 + {'' if condition_number == 1 else f'{condition_number:g}'}\,y^2)",

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import watch
 from course_utils.training import Run, Step, train
 from course_utils.watch import interruptible, live_plot, progress
+from course_utils.watch import views as watch
 from tests.test_training import TinyData, same_weights, tiny_run
 
 

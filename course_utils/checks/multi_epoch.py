@@ -127,7 +127,7 @@ def check_stop_early(answer: Answer) -> str:
 
 def _observed(answer: Answer, training: _Rehearsal, patience: int) -> Iterator[Any]:
     observed = call(answer, training.records(), training.measure, patience)
-    if not isinstance(observed, Iterable):
+    if not isinstance(observed, Iterable) or isinstance(observed, Tensor):
         raise NotYetError(f"an observer yields records, got {observed!r}; write `for step in records: yield step`")
     return iter(observed)
 
@@ -215,9 +215,9 @@ def check_fair_comparison(answer: Any) -> str:
     if answer is None:
         raise NotYetError('there is no answer yet; write "A", "B" or "C"')
     letter = answer.strip().upper() if isinstance(answer, str) else answer
-    if letter in _UNFAIR:
+    if isinstance(letter, str) and letter in _UNFAIR:
         raise NotYetError(_UNFAIR[letter])
-    if letter != "B":
+    if not isinstance(letter, str) or letter != "B":
         raise NotYetError(f'expected "A", "B" or "C", got {answer!r}')
     return "both were given the same search, marks come from images that chose nothing, and the spread is shown."
 

@@ -33,17 +33,19 @@ def load_images(
     The images are uint8 ``(n, 3, 32, 32)`` in channels_last memory, 3 kB each.
 
     Raises:
-        TypeError: ``limit`` is not an int or ``root`` not a path.
+        TypeError: ``limit`` is not an int, ``root`` not a path, or ``announce`` no bool.
         ValueError: an unknown ``source`` or ``split``, a ``limit`` below 1 or above the number of images, or
             a ``root`` that is a file.
         DataError: CIFAR-10 was asked for and cannot be had; the text names the path and the cure.
     """
-    if split not in get_args(SplitName):
+    if not isinstance(split, str) or split not in get_args(SplitName):
         raise ValueError(f'split must be one of {get_args(SplitName)}, got {split!r}; try "train"')
     if limit is not None:
         check_count("limit", limit)
     if root is not None and not isinstance(root, (str, os.PathLike)):
         raise TypeError(f'root must be a path, got {root!r}; try root="data"')
+    if not isinstance(announce, bool):
+        raise TypeError(f"announce must be True or False, got {type(announce).__name__}; try announce=False")
     images, why = _load(_choose(source), split, limit, root)
     if announce:
         print(f"{images.source}: {len(images):,} {images.name} images, {len(images.classes)} classes ({why})")
@@ -52,7 +54,7 @@ def load_images(
 
 def _choose(source: str) -> str:
     """The source that is meant, after a look at ``COURSE_DATA``."""
-    if source not in _CHOICES:
+    if not isinstance(source, str) or source not in _CHOICES:
         raise ValueError(f'source must be one of {_CHOICES}, got {source!r}; try "photos"')
     if source != "auto":
         return source

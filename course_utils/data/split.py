@@ -62,9 +62,9 @@ class Split:
 
 
 def _check_origin(source: str, name: str) -> None:
-    if source not in get_args(Source):
+    if not isinstance(source, str) or source not in get_args(Source):
         raise ValueError(f'source must be one of {get_args(Source)}, got {source!r}; try "photos"')
-    if name not in get_args(SplitName):
+    if not isinstance(name, str) or name not in get_args(SplitName):
         raise ValueError(f'name must be one of {get_args(SplitName)}, got {name!r}; try "train"')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -34,6 +35,7 @@ Array = npt.NDArray[np.float64]
 Values: TypeAlias = "npt.ArrayLike | Tensor | Sequence[Tensor]"
 Limits = tuple[float, float]
 MOST_LINES = 12  # more could not be told apart
+MOST_VALUES = 100_000_000
 LARGEST = 1e100  # larger numbers overflow inside matplotlib
 
 
@@ -47,16 +49,21 @@ def as_row(argument: str, values: Any) -> Array:
 
 def as_numbers(argument: str, values: Any) -> Array:
     """Any tensor, list of tensors, array or list as float64 on the CPU."""
+    count = math.prod(getattr(values, "shape", ()))
+    if count > MOST_VALUES:  # a view of one number may claim more of them than there is memory
+        raise ValueError(f"{argument} must be at most {MOST_VALUES:,} numbers, got {count:,}; try every 1000th")
     if isinstance(values, (list, tuple)) and any(hasattr(value, "detach") for value in values):
         values = [as_numbers(argument, value) for value in values]
-    elif hasattr(values, "detach"):
-        values = values.detach().cpu().double().numpy()
     try:
+        if hasattr(values, "detach"):
+            if values.is_complex():
+                raise TypeError(f"{values.dtype} is no type of real numbers")
+            values = values.detach().cpu().double().numpy()
         numbers = np.asarray(values)
         if numbers.dtype.kind not in "biuf":
             raise TypeError(f"{numbers.dtype} is no type of real numbers")
         return numbers.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise ValueError(
             f"{argument} must be numbers, got {textwrap.shorten(repr(values), 60)}; try [2.3, 1.9]"
         ) from error

@@ -141,7 +141,7 @@ def lr_curves(
         check_count("steps_per_epoch", steps_per_epoch, 1, 10**9)
         xlabel = f"epoch ({steps_per_epoch} updates each)"
         named = check_dict("curves", curves, MOST_LINES)
-        x = {name: np.arange(len(as_row(name, row))) / steps_per_epoch for name, row in named.items()}
+        x = {name: np.arange(len(as_row(f"curves[{name!r}]", row))) / steps_per_epoch for name, row in named.items()}
     return line_plot(
         curves,
         title=title,

@@ -59,6 +59,8 @@ def surface_paths(
         TypeError: ``paths`` is no dict.
         ValueError: a path is not a row of points.
     """
+    if not callable(getattr(surface, "grid", None)):
+        raise TypeError(f"surface must be a Surface, got {type(surface).__name__}; try course_utils.surfaces.RAVINE")
     named = check_dict("paths", paths, MOST_LINES, least=0)
     tracks = {name: _points(name, path) for name, path in named.items()}
     x, y, z = (as_numbers("surface.grid()", numbers) for numbers in surface.grid())

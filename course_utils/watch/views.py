@@ -1,22 +1,13 @@
-"""How is the run doing? Observers of a training, each a filter over its records.
-
-An observer takes the records of ``train`` and yields the same records, unchanged and in order; on the way it draws
-or listens. Observers nest, and the outermost sees a record last:
-
-    for step in interruptible(live_plot(progress(train(run, loader, epochs=5)))):
-        ...
+"""How is the run doing? A bar and a curve.
 
 A view is rationed: it reads losses only when it draws, and it draws for at most a fiftieth of the time.
 """
 
 import base64
 import io
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,8 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from course_utils.training import Step
+from course_utils.watch.records import check_text, checked
 
-__all__ = ["interruptible", "live_plot", "progress"]
+__all__ = ["live_plot", "progress"]
 
 REDRAWS_PER_S = 15
 SHARE_OF_TIME = 0.02
@@ -37,9 +29,10 @@ def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
     Afterwards one line remains that says what was done; it holds no times, so it is the same at every run. In a
     terminal the bar is drawn on stderr, in a notebook in the output of the cell.
     """
+    check_text("label", label)
     bar: _Bar | None = None
     try:
-        for step in records:
+        for step in checked(records):
             bar = bar or _Bar(step, label)
             bar.count(step)
             yield step
@@ -53,56 +46,14 @@ def live_plot(records: Iterable[Step], *, title: str = "Loss while training") ->
 
     In a notebook it is one picture, redrawn in place; in a terminal nothing is drawn.
     """
+    check_text("title", title)
     curve = _Curve(title)
     try:
-        for step in records:
+        for step in checked(records):
             curve.add(step)
             yield step
     finally:
         curve.draw()
-
-
-def interruptible(records: Iterable[Step]) -> Iterator[Step]:
-    """Let Ctrl-C (the Stop button of a notebook) end the loop between two steps, never inside one.
-
-    The loop then ends as if ``records`` were finished, and one line says how to go on. Put it outermost, so that a
-    drawing is not cut short either. Outside the main thread, where Python delivers no signals, it changes nothing.
-    """
-    iterator = iter(records)
-    stopped_after: Step | None = None
-    try:
-        while stopped_after is None:
-            with _held_interrupt() as pressed:
-                step = next(iterator, None)
-            if step is None:
-                return
-            if pressed:
-                stopped_after = step
-            yield step
-    finally:
-        getattr(iterator, "close", bool)()
-    print(_how_to_go_on(stopped_after))
-
-
-@contextmanager
-def _held_interrupt() -> Iterator[list[int]]:
-    """Collect Ctrl-C in a list inside the block, instead of raising KeyboardInterrupt in the middle of it."""
-    pressed: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    previous = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _how_to_go_on(step: Step) -> str:
-    return (
-        f"Stopped after step {step.step + 1} of {step.epochs * step.batches}, in epoch {step.epoch + 1} of "
-        f"{step.epochs}. Nothing is lost: run this cell again to go on."
-    )
 
 
 class _Area:

@@ -75,6 +75,7 @@ class Run:
     weights). It has no default, because the wrong one ruins a training without any error (notebook 04).
 
     Raises:
+        TypeError: a part is not what its name says.
         ValueError: a scheduler without a cadence, a cadence without a scheduler, a scheduler of another
             optimizer, or an optimizer that holds none of the model's parameters.
     """
@@ -89,6 +90,7 @@ class Run:
     batches_per_epoch: int | None = field(default=None, init=False)  #: set by the first call of ``train``
 
     def __post_init__(self) -> None:
+        _check_parts(self.model, self.optimizer, self.scheduler, self.loss_fn)
         _check_cadence(self.scheduler, self.cadence, self.optimizer)
         _check_same_parameters(self.model, self.optimizer)
         self.rng: list[Tensor] = [generator(self.seed, "step").get_state()]
@@ -128,7 +130,7 @@ def train(run: Run, data: Batches, *, epochs: int) -> Iterator[Step]:
     the batch at cadence ``"step"``.
 
     Raises:
-        TypeError: ``data`` cannot give the batches of a chosen epoch, or ``epochs`` is not an int.
+        TypeError: ``run`` is no ``Run``, ``data`` cannot give the batches of a chosen epoch, ``epochs`` is not an int.
         ValueError: ``epochs`` is negative, or the run was started with another number of batches per epoch.
     """
     _check_data(run, data)
@@ -146,8 +148,10 @@ def evaluate(model: nn.Module, data: Batches | Iterable[Batch], loss_fn: LossFun
     The model is put in evaluation mode without gradients, and back into its modes afterwards.
 
     Raises:
+        TypeError: ``model`` is no ``nn.Module``, or ``data`` gives no pairs of tensors.
         ValueError: ``data`` has no batch.
     """
+    _check_model(model)
     with _evaluation_mode(model), torch.no_grad():
         sums = [_sums(model(images), labels, loss_fn) for images, labels in _batches(data)]
     if not sums:
@@ -237,8 +241,15 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _batches(data: Batches | Iterable[Batch]) -> Iterable[Batch]:
-    return data.batches(0) if isinstance(data, Batches) else data
+def _batches(data: Batches | Iterable[Batch]) -> Iterator[Batch]:
+    """The batches to evaluate on, each looked at before it is used."""
+    if not isinstance(data, Iterable | Batches) or isinstance(data, Tensor):
+        raise TypeError(f"data must give batches, got {type(data).__name__}; try Loader(split)")
+    for batch in data.batches(0) if isinstance(data, Batches) else data:
+        pair = isinstance(batch, (tuple, list)) and len(batch) == 2
+        if not pair or not all(isinstance(part, Tensor) for part in batch):
+            raise TypeError(f"data must give pairs (images, labels) of tensors, got {type(batch).__name__}")
+        yield batch
 
 
 def _sums(scores: Tensor, labels: Tensor, loss_fn: LossFunction) -> Tensor:
@@ -249,6 +260,8 @@ def _sums(scores: Tensor, labels: Tensor, loss_fn: LossFunction) -> Tensor:
 
 
 def _check_data(run: Run, data: Batches) -> None:
+    if not isinstance(run, Run):
+        raise TypeError(f"run must be a Run, got {type(run).__name__}; try Run(model, optimizer)")
     if not isinstance(data, Batches):
         raise TypeError(
             f"data must give the batches of a chosen epoch, got {type(data).__name__}; "
@@ -261,8 +274,23 @@ def _check_data(run: Run, data: Batches) -> None:
         )
 
 
+def _check_parts(model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler | None, loss_fn: LossFunction) -> None:
+    _check_model(model)
+    if not isinstance(getattr(optimizer, "param_groups", None), list):
+        raise TypeError(f"optimizer must be one, got {type(optimizer).__name__}; try torch.optim.SGD(params, lr=0.01)")
+    if scheduler is not None and not isinstance(scheduler, LRScheduler):
+        raise TypeError(f"scheduler must be one of torch's, got {type(scheduler).__name__}; try StepLR(optimizer, 5)")
+    if not callable(loss_fn):
+        raise TypeError(f"loss_fn must be a function, got {type(loss_fn).__name__}; try cross_entropy")
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}; try build_model()")
+
+
 def _check_cadence(scheduler: LRScheduler | None, cadence: str | None, optimizer: Optimizer) -> None:
-    if cadence not in ("epoch", "step", None):
+    if cadence is not None and (not isinstance(cadence, str) or cadence not in ("epoch", "step")):
         raise ValueError(f'cadence must be "epoch", "step" or None, got {cadence!r}; try cadence="epoch"')
     if scheduler is not None and cadence is None:
         raise ValueError(

@@ -1,0 +1,32 @@
+"""Are these the records of a training? Passes them on, and refuses anything else."""
+
+from collections.abc import Generator, Iterable
+
+from torch import Tensor
+
+from course_utils.training import Step
+
+__all__ = ["check_text", "checked"]
+
+
+def checked(records: Iterable[Step]) -> Generator[Step, None, None]:
+    """The very records, one by one; closing this closes ``records`` too.
+
+    Raises:
+        TypeError: at the first step, ``records`` is not iterable, or a record is no ``Step``.
+    """
+    if not isinstance(records, Iterable) or isinstance(records, Tensor):
+        raise TypeError(f"records must be those of train, got {type(records).__name__}; try train(run, data, epochs=5)")
+    try:
+        for step in records:
+            if not isinstance(step, Step):
+                raise TypeError(f"records must be of the type Step, got {type(step).__name__}; try train(...)")
+            yield step
+    finally:
+        getattr(records, "close", bool)()
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse what is no text, in words."""
+    if not isinstance(text, str):
+        raise TypeError(f'{name} must be a text, got {type(text).__name__}; try {name}="SGD"')
