@@ -1,0 +1,304 @@
+"""Whatever a public function is given, it answers, or it refuses in words that name the argument.
+
+Every function gets good arguments with one replaced by something else: wrong types and shapes, NaN, infinity, negative,
+huge and empty things. Then it may raise a TypeError, a ValueError or an error that its docstring names, from a line of
+course_utils and not from deep inside a library; it may not hang, nor ask for more memory than there is.
+"""
+
+import inspect
+import pkgutil
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import course_utils
+from course_utils import (
+    catalog,
+    checks,
+    data,
+    descent,
+    devices,
+    model,
+    optim,
+    plots,
+    schedules,
+    seeding,
+    surfaces,
+    training,
+    watch,
+)
+from course_utils.checks.verdict import Verdict
+from tests.test_training import TinyData, tiny_run
+
+PACKAGE = Path(course_utils.__file__).parent
+ROOMS = (catalog, checks, data, descent, devices, model, optim, plots, schedules, seeding, surfaces, training, watch)
+LATER = {"apps", "doctor"}
+SECONDS = 20
+tried: Counter[str] = Counter()
+
+
+# --- what is given -------------------------------------------------------------------------------------------
+
+things = st.sampled_from([
+    None, ..., int, object(), len, {}, (), [], set(), b"x", "", "nonsense", "\0", 1j, 10**30, -(10**30), 10**400,
+    float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 5e-324, -0.0, 0, -1, True, False,
+])  # fmt: skip
+numbers = st.integers() | st.floats() | st.booleans()
+tensors = st.sampled_from([
+    torch.empty(0), torch.zeros(2, 3), torch.zeros(1), torch.tensor(1.0), torch.tensor([1.0, torch.nan]),
+    torch.tensor(torch.inf), torch.tensor([-1.0, 2.0]), torch.ones(3, dtype=torch.int64),
+    torch.ones(2, dtype=torch.complex64),
+    torch.zeros(2, dtype=torch.bool), torch.zeros(2, device="meta"), torch.zeros(1).expand(10**13),
+    torch.zeros(2, 0, 3), torch.ones(2).to_sparse(), np.zeros(0), np.array(["a"]),
+    np.array([1, None], dtype=object), np.zeros((2, 0)),
+    np.full(3, np.nan), np.float64("nan"), np.broadcast_to(np.float32(0), 10**13),
+])  # fmt: skip
+simple = things | numbers | tensors | st.text(max_size=3) | st.binary(max_size=3)
+anything = (
+    simple | st.lists(simple, max_size=3) | st.dictionaries(st.text(max_size=2) | st.integers(), simple, max_size=2)
+)
+
+
+# --- what it is given to -------------------------------------------------------------------------------------
+
+
+def lines():
+    return {"a": [1.0, 2.0, 3.0], "b": [2.0, 1.0, 0.5]}
+
+
+def photos():
+    return data.load_images("photos", limit=16, announce=False)
+
+
+SPLIT = photos()
+
+
+def observed():
+    run = tiny_run()
+    return {"records": training.train(run, TinyData(), epochs=1), "run": run}
+
+
+def split_parts():
+    return {
+        "images": SPLIT.images,
+        "labels": SPLIT.labels,
+        "classes": SPLIT.classes,
+        "source": "photos",
+        "name": "test",
+    }
+
+
+def parameters():
+    return [torch.nn.Parameter(torch.ones(2))]
+
+
+def good_options(cls):
+    return lambda: {"params": parameters(), **cls.defaults, "foreach": None, "differentiable": False}
+
+
+#: function -> its good arguments, made anew for each call
+GOOD = {
+    seeding.generator: lambda: {"seed": 0, "purpose": "order", "epoch": 0},
+    seeding.stream_seed: lambda: {"seed": 0, "purpose": "order", "epoch": 0},
+    devices.pick_device: lambda: {"device": "cpu"},
+    model.build_model: lambda: {"seed": 0, "softmax": False, "device": "cpu"},
+    model.Tudui: lambda: {"softmax": False},
+    model.count_parameters: lambda: {"model": torch.nn.Linear(2, 1)},
+    schedules.cosine: lambda: {"step": 1, "total": 5, "floor": 0.0},
+    schedules.linear_warmup: lambda: {"step": 1, "warmup": 5, "start": 0.1},
+    schedules.one_cycle: lambda: {
+        "step": 1, "total": 5, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4,
+    },
+    schedules.step_decay: lambda: {"step": 1, "step_size": 5, "gamma": 0.1},
+    schedules.warmup_cosine: lambda: {"step": 1, "warmup": 2, "total": 5, "start": 0.1, "floor": 0.0},
+    schedules.first_step_below: lambda: {"curve": [3.0, 2.0, 1.0], "threshold": 1.5},
+    schedules.freeze_step: lambda: {"curve": [3.0, 2.0, 1.0], "weight": 1.0, "gradient": 1.0},
+    schedules.lr_curve: lambda: {
+        "make_scheduler": lambda o: torch.optim.lr_scheduler.StepLR(o, 2), "epochs": 2, "steps_per_epoch": 3,
+        "cadence": "epoch", "lr": 0.1, "metrics": None,
+    },
+    surfaces.quadratic: lambda: {"condition_number": 3.0},
+    descent.descend: lambda: {
+        "surface": surfaces.RAVINE, "make_optimizer": lambda p: torch.optim.SGD(p, lr=0.01), "start": (1.0, 1.0),
+        "steps": 3,
+    },
+    descent.descend_many: lambda: {
+        "surface": surfaces.RAVINE, "lr": 0.1, "momentum": 0.5, "start": (1.0, 1.0), "steps": 3, "nesterov": False,
+    },
+    catalog.parameters: lambda: {"name": "SGD"},
+    data.load_images: lambda: {
+        "source": "photos", "split": "train", "limit": 3, "root": None, "announce": False,
+    },
+    data.Split: split_parts,
+    data.Loader: lambda: {
+        "split": SPLIT, "batch_size": 4, "seed": 0, "drop_last": False, "shuffle": True, "device": "cpu",
+    },
+    training.train: lambda: {"run": tiny_run(), "data": TinyData(), "epochs": 1},
+    training.evaluate: lambda: {"model": tiny_run().model, "data": TinyData()},
+    training.Run: lambda: _run(),
+    training.snapshot: lambda: {"run": tiny_run()},
+    training.restore: lambda: {"run": tiny_run(), "state": training.snapshot(tiny_run())},
+    training.previous_path: lambda: {"path": "run.pt"},
+    training.save: lambda: {"run": tiny_run(), "path": "run.pt"},
+    training.load: lambda: {"run": tiny_run(), "path": "good.pt"},
+    watch.progress: lambda: {"records": observed()["records"], "label": "SGD"},
+    watch.live_plot: lambda: {"records": observed()["records"], "title": "Loss"},
+    watch.interruptible: lambda: {"records": observed()["records"]},
+    watch.checkpointed: lambda: {**observed(), "path": "run.pt", "every": 3},
+    watch.stop_when_diverged: lambda: {**observed(), "every": 3},
+    plots.line_plot: lambda: {"lines": lines(), "title": "t", "xlabel": "x", "ylabel": "y", "x": [0, 1, 2]},
+    plots.loss_curves: lambda: {"losses": lines(), "title": "t", "x": [0, 1, 2], "beta": 0.5, "ylim": (0.0, 1.0)},
+    plots.smooth: lambda: {"values": [1.0, 2.0], "beta": 0.5},
+    plots.lr_curves: lambda: {"curves": lines(), "title": "t", "steps_per_epoch": 2},
+    plots.bar_plot: lambda: {"values": {"a": 1.0, "b": 2.0}, "title": "t", "xlabel": "x", "errors": {"a": 0.1}},
+    plots.histograms: lambda: {"samples": lines(), "title": "t", "xlabel": "x", "bins": 5},
+    plots.image_grid: lambda: {"images": SPLIT.images[:2], "title": "t", "labels": [0, 1], "columns": 2},
+    plots.lr_range: lambda: {"lrs": [0.1, 0.2, 0.3], "losses": lines(), "title": "t", "beta": 0.5},
+    plots.line_panels: lambda: {"panels": {"p": lines()}, "title": "t", "xlabel": "x", "x": [0, 1, 2], "columns": 1},
+    plots.heat_map: lambda: {
+        "values": [[1.0, 2.0], [3.0, 4.0]], "x": [1, 2], "y": [1, 2], "title": "t", "xlabel": "x", "ylabel": "y",
+        "value_label": "v",
+    },
+    plots.surface_paths: lambda: {"surface": surfaces.RAVINE, "paths": {"a": [[1.0, 1.0], [0.5, 0.2]]}, "title": "t"},
+    **{cls: good_options(cls) for cls in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)},
+}  # fmt: skip
+
+
+def _run():
+    run = tiny_run()
+    scheduler = torch.optim.lr_scheduler.StepLR(run.optimizer, 2)
+    return {"model": run.model, "optimizer": run.optimizer, "scheduler": scheduler, "cadence": "epoch", "seed": 0}
+
+
+#: other words for an argument, which read better in an error
+OTHER_WORDS = {
+    (catalog.parameters, "name"): "called",
+    (training.load, "path"): "checkpoint",
+    (training.save, "path"): "written|there",
+    (watch.checkpointed, "path"): "written|there",
+    (descent.descend_many, "lr"): "settings",
+    (descent.descend_many, "momentum"): "settings",
+    (plots.loss_curves, "losses"): "lines",
+    (plots.lr_curves, "curves"): "lines",
+    (plots.lr_range, "losses"): "lines|lrs",
+    (plots.lr_range, "lrs"): "lines|x",
+    (plots.bar_plot, "values"): "errors",
+}
+
+#: public functions that are not tried, and why
+LEFT_OUT = {
+    "a formula or the five lines that the course teaches: checks would hide them": {
+        "sgd_update", "ema_momentum_update", "rmsprop_update", "adagrad_update", "adam_update", "adamw_update",
+        "train_step",
+    },
+    "takes no argument": {"gaps", "optimizers", "schedulers"},
+}  # fmt: skip
+
+
+@contextmanager
+def at_most(seconds):
+    def late(*_):
+        raise AssertionError(f"no answer within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def origin(error):
+    """The file of the line that raised."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return Path(trace.tb_frame.f_code.co_filename)
+
+
+def check_answer(function, given, argument):
+    """Call; an error must come from the package and name the argument."""
+    if (error := refusal(function, given)) is None:
+        return
+    words = OTHER_WORDS.get((function, argument), argument)
+    assert origin(error).is_relative_to(PACKAGE), f"raised in {origin(error)}: {error!r}"
+    assert re.search(rf"\b({argument}|{words})", str(error)), f"does not name {argument}: {error!r}"
+
+
+def refusal(function, given):
+    """The error of one of the kinds that a function may raise; None if it answers."""
+    try:
+        with at_most(SECONDS):
+            answer = function(**given)
+            if isinstance(answer, Iterator):
+                list(islice(answer, 7))
+    except (TypeError, ValueError, training.CheckpointError, data.DataError) as error:
+        return error
+    return None
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to write in, with one good checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    training.save(tiny_run(), "good.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize("function", GOOD, ids=lambda f: f"{f.__module__.removeprefix('course_utils.')}.{f.__name__}")
+@settings(derandomize=True, deadline=None, max_examples=40, database=None, suppress_health_check=list(HealthCheck))
+@given(choice=st.data())
+def test_one_wrong_argument_is_taken_or_refused_in_words(folder, function, choice):
+    good = GOOD[function]()
+    argument = choice.draw(st.sampled_from(sorted(good)))
+    tried[function.__name__] += 1
+    check_answer(function, {**good, argument: choice.draw(anything)}, argument)
+
+
+@pytest.mark.parametrize("check", [getattr(checks, name) for name in checks.__all__], ids=lambda check: check.__name__)
+@settings(derandomize=True, deadline=None, max_examples=40, database=None)
+@given(answer=anything, wrapped=st.booleans())
+def test_a_check_answers_every_answer_with_a_verdict(check, answer, wrapped):
+    tried[check.__name__] += 1
+    with at_most(SECONDS):
+        assert isinstance(check((lambda *_, **__: answer) if wrapped else answer), Verdict)
+
+
+@pytest.mark.parametrize("function", GOOD, ids=lambda f: f"{f.__module__.removeprefix('course_utils.')}.{f.__name__}")
+def test_the_good_arguments_are_good(folder, function):
+    answer = function(**GOOD[function]())
+    if isinstance(answer, Iterator):
+        list(islice(answer, 7))
+
+
+def test_every_public_function_is_tried_or_left_out_for_a_reason():
+    public = {
+        name
+        for room in ROOMS
+        for name in room.__all__
+        if inspect.isfunction(value := getattr(room, name)) or (inspect.isclass(value) and value in GOOD)
+    }
+    named = {function.__name__ for function in GOOD} | set(checks.__all__) | set().union(*LEFT_OUT.values())
+    assert public == named
+
+
+def test_every_room_is_looked_into():
+    rooms = {module.name for module in pkgutil.iter_modules(course_utils.__path__)}
+    assert rooms - LATER == {room.__name__.rpartition(".")[2] for room in ROOMS}
+
+
+def test_the_inputs_are_counted(capsys):
+    with capsys.disabled():
+        print(f"\n{tried.total():,} inputs tried on {len(tried)} public functions")
+    assert set(tried) <= {function.__name__ for function in GOOD} | set(checks.__all__)
