@@ -2,8 +2,8 @@
 
 A module answers one question and imports only modules of lower floors:
 
-    floor 4  checks                            is my answer right?
-    floor 3  watch                             how is the run doing?
+    floor 4  checks, apps                      is my answer right, and what can I play with?
+    floor 3  watch, doctor                     how is the run doing, and why does it not learn?
     floor 2  training                          the loop
     floor 1  data, model, descent              which images, which network, which path?
     floor 0  optim, schedules, surfaces, catalog, plots, seeding, devices

@@ -14,8 +14,8 @@ FLOORS = {
     "optim": 0, "schedules": 0, "surfaces": 0, "catalog": 0, "plots": 0, "seeding": 0, "devices": 0,
     "data": 1, "model": 1, "descent": 1,
     "training": 2,
-    "watch": 3,
-    "checks": 4,
+    "watch": 3, "doctor": 3,
+    "apps": 4, "checks": 4,
 }  # fmt: skip
 
 

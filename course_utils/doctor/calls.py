@@ -1,0 +1,77 @@
+"""Was this forward pass learned from? Calls wait here until a backward pass has reached them, or has not."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from course_utils.doctor.graph import nodes
+from course_utils.doctor.record import Forwards, LossHead
+
+__all__ = ["Call", "Calls"]
+
+_PATIENCE = 2  # updates that a call may wait for its backward pass
+_WALK = 5000
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call of a model or of a loss function."""
+
+    kind: Forwards | LossHead  #: what kind of call it was
+    sequence: int  #: the running number of the operation that made its output; -1 without a graph
+    step: int  #: updates done before it
+    decided: list[Callable[[bool], None]] = field(default_factory=list)  #: told whether it was learned from
+
+
+class Calls:
+    """Counts calls by kind, and by whether they were learned from."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[Forwards | LossHead, bool]] = Counter()
+        self._waiting: list[Call] = []
+
+    def add(self, call: Call) -> None:
+        """A call was made; without a graph it cannot be learned from."""
+        if call.sequence < 0:
+            self._decide(call, learned=False)
+        else:
+            self._waiting.append(call)
+
+    def backward(self, loss: Tensor, step: int) -> list[Call]:
+        """A backward pass starts from ``loss``; returns the calls behind it."""
+        behind = self._behind(loss)
+        for call in behind:
+            self._decide(call, learned=True)
+        waiting = [call for call in self._waiting if call not in behind]
+        self._waiting = [call for call in waiting if call.step >= step - _PATIENCE]
+        for call in waiting:
+            if call.step < step - _PATIENCE:
+                self._decide(call, learned=False)
+        return behind
+
+    def finish(self, *, complete: bool) -> None:
+        """No more backward passes: the rest was not learned from; the last one of a cut-off block is unknown."""
+        rest = self._waiting if complete else []
+        for call in rest:
+            self._decide(call, learned=False)
+        self._waiting = []
+
+    def records(self) -> list[Forwards | LossHead]:
+        """Every kind of call with its count."""
+        return [replace(kind, learned_from=learned, count=n) for (kind, learned), n in self._counts.items()]
+
+    def _behind(self, loss: Tensor) -> list[Call]:
+        if loss.grad_fn is None or not self._waiting:
+            return []
+        numbers = [node._sequence_nr() for node in nodes(loss.grad_fn, _WALK)]
+        if len(numbers) == _WALK:  # too large to be sure: believe that they belong to it
+            return list(self._waiting)
+        known = set(numbers)
+        return [call for call in self._waiting if call.sequence in known]
+
+    def _decide(self, call: Call, *, learned: bool) -> None:
+        self._counts[call.kind, learned] += 1
+        for tell in call.decided:
+            tell(learned)

@@ -1,0 +1,162 @@
+"""Whose gradient is this? For each parameter tensor: is its gradient fresh, cleared, or one that a step "
+"already used?
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from course_utils.doctor.record import TensorFacts
+from course_utils.doctor.registry import Registry
+
+__all__ = ["Gradients", "Watched", "parameters_of"]
+
+_State = tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is known of one parameter tensor."""
+
+    name: str
+    model: int | None
+    numel: int
+    trainable: bool
+    reached: int = 0
+    optimizers: set[int] = field(default_factory=set)
+    state: _State = None  #: address and version of its gradient when last looked at
+    empty: bool = True  #: cleared since the last backward, or never filled
+    used: bool = False  #: an optimizer step has used what the gradient holds
+    mixed: bool = False  #: a backward has added to a gradient that was used before
+
+
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """All parameter tensors that ``optimizer`` holds."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+class Gradients:
+    """Follows the gradients of all parameters that models and optimizers have shown."""
+
+    def __init__(self) -> None:
+        self._registry = Registry()
+        self._watched: list[Watched] = []
+
+    def watch_model(self, module: nn.Module, model: int) -> None:
+        """Watch the parameters of ``module``; the first model to show a tensor names it."""
+        for name, parameter in module.named_parameters():
+            watched = self._watch(parameter)
+            if watched.model is None:
+                watched.name, watched.model = name, model
+
+    def watch_optimizer(self, optimizer: Optimizer, number: int) -> list[Watched]:
+        """Watch the parameters of ``optimizer``; returns what is known of each."""
+        held = [self._watch(parameter) for parameter in parameters_of(optimizer)]
+        for watched in held:
+            watched.optimizers.add(number)
+        return held
+
+    def knows_any_of(self, optimizer: Optimizer) -> bool:
+        """Whether any parameter of ``optimizer`` is watched already."""
+        return any(self._registry.find(parameter) is not None for parameter in parameters_of(optimizer))
+
+    def numbers_of(self, parameters: Sequence[Tensor]) -> tuple[int, ...]:
+        """The numbers of ``parameters``."""
+        for parameter in parameters:
+            self._watch(parameter)
+        return tuple(self._registry.number(parameter) for parameter in parameters)
+
+    def cleared(self, parameters: Iterable[Tensor]) -> None:
+        """A ``zero_grad`` was called on ``parameters``."""
+        for parameter in parameters:
+            watched = self._watch(parameter)
+            watched.empty, watched.used, watched.mixed = True, False, False
+            watched.state = _state(parameter)
+
+    def before_backward(self) -> None:
+        """Notice what was cleared by hand since the last look, such as ``p.grad = None``."""
+        for watched, parameter in self._alive():
+            state = _state(parameter)
+            if state != watched.state:
+                watched.used = False
+                watched.state = state
+
+    def after_backward(self) -> list[Watched]:
+        """Notice which gradients the backward pass has changed; returns their records."""
+        reached = []
+        for watched, parameter in self._alive():
+            state = _state(parameter)
+            if state != watched.state:
+                watched.state, watched.empty = state, False
+                watched.mixed = watched.mixed or watched.used
+                watched.reached += 1
+                reached.append(watched)
+        return reached
+
+    def before_step(self, optimizer: Optimizer, number: int) -> tuple[int, int, int, int]:
+        """Parameter tensors that ``optimizer`` holds: all, empty, stale and frozen ones."""
+        held = self.watch_optimizer(optimizer, number)
+        empty = stale = frozen = 0
+        for watched, parameter in zip(held, parameters_of(optimizer), strict=True):
+            has_gradient = parameter.grad is not None
+            by_hand = _state(parameter) != watched.state
+            empty += not has_gradient or (watched.empty and not by_hand)
+            stale += has_gradient and watched.mixed
+            frozen += not parameter.requires_grad
+        return len(held), empty, stale, frozen
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """The gradients that ``optimizer`` holds are used now."""
+        for parameter in parameters_of(optimizer):
+            watched = self._watch(parameter)
+            watched.state = _state(parameter)
+            watched.used = watched.state is not None and not watched.empty
+            watched.mixed = False
+
+    def trainable(self) -> int:
+        """Parameter tensors in memory that require a gradient."""
+        return sum(parameter.requires_grad for _, parameter in self._alive())
+
+    def versions(self) -> int:
+        """A number that changes when any parameter is changed in place."""
+        return sum(parameter._version for _, parameter in self._alive())
+
+    def name_of(self, parameter: Tensor) -> str:
+        """The name of ``parameter`` in its model."""
+        return self._watch(parameter).name
+
+    def facts(self) -> tuple[TensorFacts, ...]:
+        """Everything known of each parameter tensor."""
+        for watched, parameter in self._alive():
+            watched.trainable = parameter.requires_grad
+        return tuple(
+            TensorFacts(w.name, w.model, w.numel, w.trainable, w.reached, tuple(sorted(w.optimizers)))
+            for w in self._watched
+        )
+
+    def _watch(self, parameter: Tensor) -> Watched:
+        number = self._registry.number(parameter)
+        if number == len(self._watched):
+            state = _state(parameter)
+            self._watched.append(
+                Watched(
+                    name=f"tensor {number + 1}",
+                    model=None,
+                    numel=parameter.numel(),
+                    trainable=parameter.requires_grad,
+                    state=state,
+                    empty=state is None,
+                )
+            )
+        return self._watched[number]
+
+    def _alive(self) -> Iterable[tuple[Watched, Any]]:
+        return ((self._watched[number], parameter) for number, parameter in self._registry.alive())
+
+
+def _state(parameter: Tensor) -> _State:
+    gradient = parameter.grad
+    return None if gradient is None else (gradient.data_ptr(), gradient._version)

@@ -1,0 +1,66 @@
+"""Which model is called from outside? Follows the nesting of module calls."""
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from course_utils.doctor.record import ModelFacts
+from course_utils.doctor.registry import Registry
+
+__all__ = ["Models"]
+
+
+class Models:
+    """Numbers the modules that are called from outside any other module."""
+
+    def __init__(self) -> None:
+        self._registry = Registry()
+        self._facts: list[ModelFacts] = []
+        self._calling: list[int] = []
+        self._first_seen = False
+
+    def enter(self, module: nn.Module) -> bool:
+        """``module`` is called; whether that call came from outside."""
+        self._calling.append(id(module))
+        if len(self._calling) == 1:
+            self._first_seen = False
+        return len(self._calling) == 1
+
+    def leave(self, module: nn.Module) -> bool:
+        """``module`` has returned; whether its call came from outside."""
+        while self._calling and self._calling.pop() != id(module):
+            pass  # calls whose end was never reported, because a hook of the user raised
+        return not self._calling
+
+    def takes_first(self, module: nn.Module) -> bool:
+        """Whether ``module`` is the first layer with weights in this call, and sensitive to the scale of its input."""
+        if self._first_seen or not module._parameters or module._modules:
+            return False
+        self._first_seen = True
+        return not isinstance(module, _BatchNorm | nn.LayerNorm | nn.GroupNorm | nn.Embedding)
+
+    def has_parameters(self, module: nn.Module) -> bool:
+        """Whether ``module`` has anything to learn (a loss function has not)."""
+        return next(module.parameters(), None) is not None
+
+    def number(self, module: nn.Module) -> int:
+        """The number of a model."""
+        number = self._registry.number(module)
+        if number == len(self._facts):
+            self._facts.append(ModelFacts(number, type(module).__name__, _sensitive(module)))
+        return number
+
+    def facts(self) -> tuple[ModelFacts, ...]:
+        """Everything known of each model."""
+        return tuple(self._facts)
+
+
+def _sensitive(module: nn.Module) -> tuple[str, ...]:
+    """Classes of layers whose output differs between training and evaluation mode."""
+    kinds = {
+        type(layer).__name__
+        for layer in module.modules()
+        if (isinstance(layer, _DropoutNd) and layer.p > 0)
+        or (isinstance(layer, _BatchNorm) and layer.track_running_stats)
+    }
+    return tuple(sorted(kinds))

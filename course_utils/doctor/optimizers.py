@@ -1,0 +1,134 @@
+"""Which optimizers step, with which settings, and what happens between two of their steps?"""
+
+import gc
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from course_utils.doctor.gradients import Gradients, parameters_of
+from course_utils.doctor.graph import sequence
+from course_utils.doctor.record import OptimizerFacts
+from course_utils.doctor.registry import Registry
+
+__all__ = ["Optimizers"]
+
+_ORDER_LENGTH = 60
+
+
+@dataclass(slots=True)
+class _Facts:
+    kind: str
+    settings: str
+    stateful: bool = False
+    began_empty: bool = True
+    steps: int = 0
+    tensors: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    lr: float = 0.0
+    order: str = ""
+    backwards: int = 0
+    late: int = 0
+    sequence: int = -1  #: running number of autograd at its latest step
+
+
+class Optimizers:
+    """Numbers the optimizers and keeps their facts."""
+
+    def __init__(self) -> None:
+        self._registry = Registry()
+        self._facts: list[_Facts] = []
+        self._letters = ""
+
+    def number(self, optimizer: Optimizer) -> int:
+        """The number of ``optimizer``."""
+        number = self._registry.number(optimizer)
+        if number == len(self._facts):
+            self._facts.append(_Facts(type(optimizer).__name__, _settings(optimizer), order=self._letters))
+        return number
+
+    def begins(self, optimizer: Optimizer, gradients: Gradients) -> None:
+        """A step of ``optimizer`` begins."""
+        facts = self._facts[self.number(optimizer)]
+        if facts.steps == 0:
+            facts.began_empty = not optimizer.state
+        if not facts.tensors or facts.steps % 10 == 0:
+            held = parameters_of(optimizer)
+            facts.tensors = gradients.numbers_of(held)
+            facts.names = tuple(gradients.name_of(parameter) for parameter in held)
+
+    def stepped(self, optimizer: Optimizer) -> None:
+        """A step of ``optimizer`` is done."""
+        facts = self._facts[self.number(optimizer)]
+        if facts.steps == 0:
+            facts.stateful = _remembers(optimizer)
+        facts.steps += 1
+        facts.order, facts.backwards, facts.late = "", 0, 0
+        facts.sequence = _now()
+
+    def letter(self, letter: str) -> None:
+        """Something happened: Z, F, L, B, S or C."""
+        if not self._facts and len(self._letters) < _ORDER_LENGTH:
+            self._letters += letter
+        for facts in self._facts:
+            facts.order = (facts.order + letter)[-_ORDER_LENGTH:]
+
+    def reached(self, numbers: tuple[int, ...], sequence: int) -> None:
+        """A backward pass, from a loss with this running number, has reached parameters of these optimizers."""
+        for number in numbers:
+            facts = self._facts[number]
+            facts.backwards += 1
+            facts.late += sequence <= facts.sequence
+
+    def since_step(self, number: int) -> tuple[str, int, int]:
+        """Letters, backward passes and late ones since the previous step of an optimizer."""
+        facts = self._facts[number]
+        return facts.order, facts.backwards, facts.late
+
+    def lr(self, optimizer: Optimizer) -> float:
+        """The largest learning rate of its groups; one that is a tensor is read at every tenth step."""
+        facts = self._facts[self.number(optimizer)]
+        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
+        if facts.steps % 10 == 0 or not any(isinstance(rate, Tensor) for rate in rates):
+            facts.lr = max((float(rate) for rate in rates), default=1.0)
+        return facts.lr
+
+    def one_gradient_norm(self, number: int) -> Tensor:
+        """The norm of the first gradient that an optimizer holds, to see whether it is rescaled before the step."""
+        optimizer = self._registry.get(number)
+        held = parameters_of(optimizer) if optimizer is not None else []
+        gradient = next((p.grad for p in held if p.grad is not None), None)
+        return torch.zeros(()) if gradient is None else torch.linalg.vector_norm(gradient.detach().float())
+
+    def look_around(self, gradients: Gradients) -> None:
+        """Notice optimizers that exist but did not step, so that their parameters count as held."""
+        for thing in gc.get_objects():
+            if issubclass(type(thing), Optimizer) and gradients.knows_any_of(thing):
+                gradients.watch_optimizer(thing, self.number(thing))
+
+    def facts(self) -> tuple[OptimizerFacts, ...]:
+        """Everything known of each optimizer."""
+        return tuple(
+            OptimizerFacts(i, f.kind, f.settings, f.stateful, f.began_empty, f.steps, f.tensors, f.names)
+            for i, f in enumerate(self._facts)
+        )
+
+
+def _now() -> int:
+    """The running number that autograd gives to an operation now."""
+    with torch.enable_grad():
+        return sequence(torch.zeros((), requires_grad=True).view(()))
+
+
+def _settings(optimizer: Optimizer) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(optimizer.defaults.items()))
+
+
+def _remembers(optimizer: Optimizer) -> bool:
+    """Whether a step has left anything that shapes later steps, such as a momentum buffer."""
+    return any(
+        isinstance(value, Tensor) and name != "step"
+        for state in optimizer.state.values()
+        for name, value in state.items()
+    )

@@ -1,0 +1,44 @@
+"""Which object is this? A number for each object, without keeping it alive."""
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """Numbers objects 0, 1, 2... in the order of their first appearance, holding weak references only."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._references: list[weakref.ref[Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+    def find(self, thing: object) -> int | None:
+        """The number of ``thing``, or None if it was never numbered."""
+        number = self._numbers.get(id(thing))
+        # Another object may live where a dead one lived.
+        return number if number is not None and self._references[number]() is thing else None
+
+    def number(self, thing: object) -> int:
+        """The number of ``thing``, a new one if it has none yet."""
+        known = self.find(thing)
+        if known is not None:
+            return known
+        self._numbers[id(thing)] = len(self._references)
+        self._references.append(weakref.ref(thing))
+        return len(self._references) - 1
+
+    def get(self, number: int) -> Any:
+        """The object with this number, or None if it is gone."""
+        return self._references[number]()
+
+    def alive(self) -> Iterator[tuple[int, Any]]:
+        """Numbers and objects that still exist."""
+        for number, reference in enumerate(self._references):
+            thing = reference()
+            if thing is not None:
+                yield number, thing

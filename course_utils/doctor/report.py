@@ -1,0 +1,99 @@
+"""What is the diagnosis? A ``Report`` for programs, for a terminal and for a notebook."""
+
+from course_utils.doctor.causes import ranked
+from course_utils.doctor.finding import Finding
+from course_utils.doctor.record import Recording
+from course_utils.doctor.rules import RULES
+from course_utils.doctor.words import count
+
+__all__ = ["Report", "diagnose"]
+
+
+_CHECKED = (
+    "the order of the step, the loss function and its labels, parameters and optimizer, the schedule, losses and "
+    "gradients, memory, measuring, data"
+)
+
+
+class Report:
+    """What the doctor found in one block; empty until the block has ended.
+
+    ``findings`` are sorted: most severe first, and among equals causes before effects. As the last line of a cell
+    the report shows itself; ``print(report)`` gives it as text. Equal runs give equal text.
+    """
+
+    def __init__(self) -> None:
+        self.findings: tuple[Finding, ...] = ()
+        self.recording: Recording | None = None
+
+    def __str__(self) -> str:
+        """The diagnosis as text."""
+        if self.recording is None:
+            return "The doctor is still observing; the report is ready after the block."
+        parts = [self.headline, *(_as_text(finding) for finding in self.findings), *self.remarks]
+        return "\n\n".join(parts)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The diagnosis as HTML."""
+        from course_utils.doctor.html import page
+
+        return page(self)
+
+    def assert_healthy(self) -> None:
+        """Pass if nothing is wrong; notes are allowed.
+
+        Raises:
+            AssertionError: there is an error or a warning; its text is the report.
+            RuntimeError: the block has not ended yet.
+        """
+        if self.recording is None:
+            raise RuntimeError("the block has not ended; call assert_healthy() after it")
+        if any(finding.severity != "note" for finding in self.findings):
+            raise AssertionError(str(self))
+
+    def fill(self, recording: Recording) -> None:
+        """Judge ``recording``: called once, at the end of the block."""
+        self.recording = recording
+        self.findings = diagnose(recording)
+
+    @property
+    def headline(self) -> str:
+        """One line: what was observed, and how it looks."""
+        observed = f"{count(_steps(self.recording), 'step')} observed"
+        if self.findings:
+            return f"Doctor: {count(len(self.findings), 'finding')}. {observed}."
+        if not _steps(self.recording):
+            return f"Doctor: nothing to judge. {observed}."
+        return f"Doctor: healthy. {observed}, none of {len(RULES)} known faults found."
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else should be known about the observation itself."""
+        recording = self.recording
+        said = []
+        if recording is not None and recording.updates and not self.findings:
+            said.append(f"Checked: {_CHECKED}.")
+        if recording is not None and recording.stop is not None:
+            said.append(f"The block ended with {recording.stop.kind}: {recording.stop.message}".rstrip(": .") + ".")
+        if recording is not None and recording.stumble:
+            said.append(f"The doctor stopped observing because of an error of its own: {recording.stumble}")
+        return said
+
+
+def diagnose(recording: Recording) -> tuple[Finding, ...]:
+    """All findings in ``recording``, sorted, without those that another one explains."""
+    return ranked(finding for rule in RULES if (finding := rule(recording)) is not None)
+
+
+def _steps(recording: Recording | None) -> int:
+    return len(recording.updates) if recording else 0
+
+
+def _as_text(finding: Finding) -> str:
+    code = "\n".join(f"        {line}" for line in finding.fix.splitlines())
+    return (
+        f"{finding.severity.upper()} {finding.name}\n    {finding.title}\n    Seen: {finding.seen.rstrip('.')}.\n"
+        f"    Why it hurts: {finding.why}\n    Fix:\n{code}\n    Lesson: {finding.lesson}"
+    )

@@ -1,0 +1,63 @@
+"""Is the graph of an old loss still in memory? Marks tied to autograd's nodes tell, without keeping anything alive."""
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from course_utils.doctor.graph import count_operations
+from course_utils.doctor.record import Survivors
+
+__all__ = ["Retention"]
+
+_OLD = 3  # updates after which a healthy loop has let go of a loss
+_KEY = "course_utils.doctor"
+
+
+class _Mark:
+    """Lives in the metadata of an autograd node, exactly as long as the node."""
+
+    __slots__ = ("__weakref__",)
+
+
+@dataclass(slots=True)
+class _Loss:
+    step: int
+    node: "weakref.ref[Any]"
+    tensor: "weakref.ref[Tensor]"
+
+
+class Retention:
+    """Follows the losses that were learned from, and counts those whose graph outlives its use."""
+
+    def __init__(self) -> None:
+        self._losses: list[_Loss] = []
+        self._seen = 0
+        self._operations = 0
+        self._counts: list[Survivors] = []
+
+    def mark(self, loss: Tensor, step: int) -> None:
+        """Follow ``loss``, which a backward pass is about to start from, or which a loss function has returned."""
+        node = loss.grad_fn
+        if node is None:
+            return
+        mark = node.metadata.setdefault(_KEY, _Mark())  # type: ignore[attr-defined]
+        if any(known.node() is mark for known in self._losses[-4:]):
+            return
+        self._losses.append(_Loss(step, weakref.ref(mark), weakref.ref(loss)))
+        self._operations = self._operations or count_operations(node)
+
+    def count(self, step: int) -> None:
+        """Count the survivors among losses that are old by now, and forget the dead ones."""
+        old = [loss for loss in self._losses if loss.step <= step - _OLD]
+        alive = [loss for loss in old if loss.node() is not None]
+        tensors = sum(loss.tensor() is not None for loss in alive)
+        self._seen += len(old) - len(alive)
+        self._losses = alive + [loss for loss in self._losses if loss.step > step - _OLD]
+        seen = self._seen + len(alive)
+        self._counts.append(Survivors(step, seen, tensors, len(alive) - tensors, self._operations))
+
+    def counts(self) -> tuple[Survivors, ...]:
+        """All counts so far, in order of time."""
+        return tuple(self._counts)

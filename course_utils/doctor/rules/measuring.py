@@ -1,0 +1,132 @@
+"""Is the model in the right mode, and is there a gradient where one is needed and none where it is not?"""
+
+from course_utils.doctor.finding import Finding
+from course_utils.doctor.record import ModelFacts, Recording
+from course_utils.doctor.words import count
+
+__all__ = ["eval_mode_while_training", "loss_without_gradient", "measuring_in_train_mode", "measuring_with_gradients"]
+
+
+def loss_without_gradient(recording: Recording) -> Finding | None:
+    """The loss that backward starts from is not connected with the model's parameters."""
+    cut = [b for b in recording.backwards if not b.failure and b.watched and not b.reached]
+    failed = [b for b in recording.backwards if "does not require grad" in b.failure]
+    if not failed and len(cut) < max(2, 0.5 * len(recording.backwards)):
+        return _partly_detached(recording)
+    seen = (
+        f"backward() failed at step {failed[0].step}: {failed[0].failure}"
+        if failed
+        else f"{len(cut)} of {count(len(recording.backwards), 'backward pass')} reached none of "
+        f"{count(cut[-1].watched, 'parameter tensor')}"
+    )
+    blind = recording.called(with_gradients=False)
+    return Finding(
+        name="loss-without-gradient",
+        severity="error",
+        title="The loss has lost its connection to the model.",
+        seen=f"{seen}; the model was called {count(blind, 'time')} without recording a graph",
+        why="no_grad, .detach(), .item(), .data and numpy cut the graph. From a loss behind such a cut no "
+        "gradient finds "
+        "its way to the parameters.",
+        fix="scores = model(images)               # not under torch.no_grad(), no .detach()\n"
+        "loss = F.cross_entropy(scores, labels)\nloss.backward()\n"
+        "losses.append(loss.item())           # the cut comes last",
+        lesson="02_one_epoch.ipynb, section 6",
+    )
+
+
+def eval_mode_while_training(recording: Recording) -> Finding | None:
+    """The model learns while it is in evaluation mode."""
+    for model in recording.models:
+        in_eval = recording.called(model=model.number, learned_from=True, training_mode=False)
+        total = recording.called(model=model.number, learned_from=True)
+        if not model.sensitive or in_eval < 2 or not recording.updates or not _is_optimized(recording, model):
+            continue
+        return Finding(
+            name="eval-mode-while-training",
+            severity="error",
+            title="The model is trained in evaluation mode.",
+            seen=f"{model.kind} was in evaluation mode in {in_eval} of {count(total, 'forward pass')} that it learned "
+            f"from; it has {' and '.join(model.sensitive)}",
+            why="In evaluation mode Dropout lets everything through and BatchNorm neither uses nor updates the batch's "
+            "statistics: what regularises the training is switched off.",
+            fix="for epoch in range(epochs):\n    model.train()          # at the start of every epoch\n    ...\n"
+            "    model.eval()           # only to measure",
+            lesson="02_one_epoch.ipynb, section 8",
+        )
+    return None
+
+
+def measuring_in_train_mode(recording: Recording) -> Finding | None:
+    """The model is measured in training mode, and has layers for which that matters."""
+    for model in _measured_models(recording):
+        wrong = _measured(recording, model, training_mode=True)
+        if not model.sensitive or not wrong:
+            continue
+        return Finding(
+            name="measuring-in-train-mode",
+            severity="warning",
+            title="The model is measured in training mode.",
+            seen=f"{model.kind} was in training mode in {wrong} of "
+            f"{count(_measured(recording, model), 'forward pass')} "
+            f"that it did not learn from; it has {' and '.join(model.sensitive)}",
+            why="In training mode Dropout removes units at random and BatchNorm uses (and updates!) the statistics of "
+            "the test batch: the measured accuracy is noisy and too low, and measuring changes the model.",
+            fix="model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
+            lesson="02_one_epoch.ipynb, section 8",
+        )
+    return None
+
+
+def measuring_with_gradients(recording: Recording) -> Finding | None:
+    """The model is measured while autograd records a graph that nobody uses."""
+    for model in _measured_models(recording):
+        wrong = _measured(recording, model, with_gradients=True)
+        if not wrong:
+            continue
+        return Finding(
+            name="measuring-with-gradients",
+            severity="warning",
+            title="Gradients are recorded while measuring.",
+            seen=f"{wrong} of {count(_measured(recording, model), 'forward pass')} that {model.kind} did not "
+            "learn from "
+            "recorded a graph",
+            why="The graph keeps the activations of all layers for a backward pass that never comes: measuring needs "
+            "several times the memory and more time.",
+            fix="model.eval()\nwith torch.no_grad():\n    scores = model(images)",
+            lesson="02_one_epoch.ipynb, section 8",
+        )
+    return None
+
+
+def _partly_detached(recording: Recording) -> Finding | None:
+    """Some parameters never get a gradient although their model is trained and nothing is frozen."""
+    left_out = [t for t in recording.tensors if t.model is not None and t.trainable and t.optimizers and not t.reached]
+    taught = {t.model for t in recording.tensors if t.reached >= 2}
+    left_out = [t for t in left_out if t.model in taught]
+    if not left_out:
+        return None
+    return Finding(
+        name="loss-without-gradient",
+        severity="warning",
+        title="A part of the model gets no gradient.",
+        seen=f"{count(len(left_out), 'parameter tensor')} ({left_out[0].name} first) never got a gradient in "
+        f"{count(len(recording.backwards), 'backward pass')}, while others of the same model did",
+        why="Either a .detach(), .data or no_grad inside the model cuts the graph above them, or they are never used.",
+        fix="features = self.features(images)      # no .detach() between the parts\nscores = self.head(features)",
+        lesson="02_one_epoch.ipynb, section 6",
+    )
+
+
+def _is_optimized(recording: Recording, model: ModelFacts) -> bool:
+    return any(t.model == model.number and t.reached and t.optimizers for t in recording.tensors)
+
+
+def _measured_models(recording: Recording) -> list[ModelFacts]:
+    """The models that are trained here; with several players an unused forward pass is part of their game."""
+    trained = [model for model in recording.models if _is_optimized(recording, model)]
+    return trained if len(trained) == 1 and recording.updates else []
+
+
+def _measured(recording: Recording, model: ModelFacts, **how: object) -> int:
+    return recording.called(model=model.number, learned_from=False, after_first_backward=True, **how)

@@ -1,0 +1,235 @@
+"""Does the learning rate follow its plan? Stepped at the right moment, as often as its horizon expects."""
+
+import itertools
+import re
+from statistics import mean
+
+from course_utils.doctor.finding import Finding
+from course_utils.doctor.record import Recording, SchedulerFacts, Update
+from course_utils.doctor.words import count, number
+
+__all__ = [
+    "learning_rate_vanished",
+    "scheduler_before_optimizer",
+    "scheduler_never_stepped",
+    "scheduler_stepped_per_batch",
+]
+
+_PER_BATCH_BY_NATURE = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
+_SPENT = 0.0101  # of the largest lr: below it the plan is over
+
+
+def scheduler_stepped_per_batch(recording: Recording) -> Finding | None:
+    """A plan that counts epochs is stepped after every batch."""
+    for scheduler in recording.schedulers:
+        seen = _beyond_its_end(recording, scheduler) or _too_fast(recording, scheduler)
+        if seen:
+            return Finding(
+                name="scheduler-stepped-per-batch",
+                severity="error" if _is_certain(recording, scheduler) else "warning",
+                title="The scheduler counts epochs, but is stepped after every batch.",
+                seen=seen,
+                why="The whole plan runs off within the first batches. The learning rate is then almost zero (or "
+                "swings), and the loss stands still as if it had converged.",
+                fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n"
+                "        optimizer.step()\n    scheduler.step()          # after the epoch, outside the inner loop",
+                lesson="04_lr_scheduler.ipynb, section 2",
+            )
+    return None
+
+
+def scheduler_never_stepped(recording: Recording) -> Finding | None:
+    """A scheduler exists, its optimizer steps, and the scheduler does not."""
+    stepped = {scheduler.optimizer for scheduler in recording.schedulers if scheduler.steps}
+    for scheduler in recording.schedulers:
+        updates = recording.updates_of(scheduler.optimizer)
+        if scheduler.optimizer in stepped or len(updates) < 2 or not _an_epoch_is_over(recording):
+            continue
+        return Finding(
+            name="scheduler-never-stepped",
+            severity="error",
+            title="A scheduler was made, but scheduler.step() is never called.",
+            seen=f"{scheduler.kind} belongs to an optimizer that took {count(len(updates), 'step')}; it was stepped 0 "
+            f"times, and the learning rate stayed at {number(updates[-1].lr)}",
+            why="Making a scheduler changes nothing by itself: the learning rate moves only in scheduler.step().",
+            fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n    scheduler.step()",
+            lesson="04_lr_scheduler.ipynb, section 6.2",
+        )
+    return None
+
+
+def scheduler_before_optimizer(recording: Recording) -> Finding | None:
+    """The scheduler is stepped before the optimizer's step that it should follow."""
+    for scheduler in recording.schedulers:
+        updates = recording.updates_of(scheduler.optimizer)
+        if not updates or not scheduler.steps:
+            continue
+        between = [update for update in updates if re.search(r"B[^FB]*C[^FLB]*$", update.order)]
+        at_first = scheduler.fresh and "C" in updates[0].order
+        if not at_first and len(between) < max(2, 0.8 * scheduler.steps):
+            continue
+        example = between[0].order if between else updates[0].order
+        return Finding(
+            name="scheduler-before-optimizer",
+            severity="error",
+            title="scheduler.step() is called before optimizer.step().",
+            seen=f"the scheduler was stepped before the first of {count(len(updates), 'step')} of the optimizer"
+            if at_first and not between
+            else f"in {count(len(between), 'step')} the scheduler came between backward and step; order: "
+            f"{example[-12:]}S",
+            why="The first learning rate of the plan is never used, and all others come one step early. A "
+            "warm-up starts "
+            "late or a decay starts early.",
+            fix="loss.backward()\noptimizer.step()\n"
+            "scheduler.step()      # after the optimizer, and at its own cadence",
+            lesson="04_lr_scheduler.ipynb, section 6.1",
+        )
+    return None
+
+
+def learning_rate_vanished(recording: Recording) -> Finding | None:
+    """From some step on the learning rate is so small that no weight changes."""
+    for optimizer in recording.optimizers:
+        updates = recording.updates_of(optimizer.number)
+        dead = _dead_tail(recording, updates)
+        if len(updates) < 4 or len(dead) < 0.3 * len(updates):
+            continue
+        began = len(updates) - len(dead)
+        since = (
+            "from the first step on" if began == 0 else f"from step {began} on, after {number(updates[0].lr)} at first"
+        )
+        return Finding(
+            name="learning-rate-vanished",
+            severity="error",
+            title="The learning rate is effectively zero.",
+            seen=f"lr was {number(dead[0].lr)} {since}, and {number(dead[-1].lr)} in the last of "
+            f"{count(len(updates), 'step')}" + _unchanged(recording, optimizer.number),
+            why="A step of lr times gradient below the spacing of float32 numbers changes no weight at all. "
+            "The loss is "
+            "flat although nothing has converged.",
+            fix='print([group["lr"] for group in optimizer.param_groups])   # look at it\n'
+            "optimizer = torch.optim.SGD(model.parameters(), lr=0.01)     # and check the scheduler's cadence",
+            lesson="04_lr_scheduler.ipynb, section 2",
+        )
+    return None
+
+
+def _dead_tail(recording: Recording, updates: list[Update]) -> list[Update]:
+    """The updates at the end whose learning rate is nothing, compared with the largest or with float32."""
+    peak = max((update.lr for update in updates), default=0.0)
+    floor = max(1e-3 * peak, 1e-10) if peak > _smallest_useful(recording, updates) else peak
+    tail: list[Update] = []
+    for update in reversed(updates):
+        if update.lr > floor:
+            break
+        tail.insert(0, update)
+    return tail
+
+
+def _smallest_useful(recording: Recording, updates: list[Update]) -> float:
+    """The lr below which nothing changes: 1e-10 for certain, a larger one where the weights were seen not to change."""
+    if not updates:
+        return 0.0
+    peak = max(update.lr for update in updates)
+    series = recording.of("update").get(str(updates[0].optimizer), [])
+    with_gradient = updates[0].empty < updates[0].tensors
+    if (
+        peak < 1e-5
+        and with_gradient
+        and len(series) >= 3
+        and mean(m.values[2] for m in series) < 0.1
+        and _has_gradients(recording)
+    ):
+        return peak
+    return 1e-10
+
+
+def _has_gradients(recording: Recording) -> bool:
+    return any(
+        value > 1e-6 for series in recording.of("gradient").values() for m in series for value in _gradients(m.values)
+    )
+
+
+def _gradients(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values[: len(values) // 2]
+
+
+def _unchanged(recording: Recording, optimizer: int) -> str:
+    series = recording.of("update").get(str(optimizer), [])
+    return f"; in the last measured step {series[-1].values[2]:.1%} of the weights changed" if series else ""
+
+
+def _per_batch(recording: Recording, scheduler: SchedulerFacts) -> bool:
+    """Whether ``scheduler`` is stepped with nearly every update, where an epoch has more than one."""
+    updates = recording.updates_of(scheduler.optimizer)
+    if scheduler.kind in _PER_BATCH_BY_NATURE or len(updates) < 4 or scheduler.steps < 0.9 * len(updates):
+        return False
+    return _updates_per_epoch(recording, len(updates)) != 1
+
+
+def _updates_per_epoch(recording: Recording, updates: int) -> int | None:
+    """Updates in one pass over the training data; None if unknown."""
+    trained_on = {f.source for f in recording.forwards if f.learned_from}
+    known = [s.batches for s in recording.sources if s.number in trained_on and s.batches]
+    if known:
+        passes = max(s.epochs for s in recording.sources if s.number in trained_on)
+        return min(max(known), max(1, round(updates / passes)) if recording.complete else max(known))
+    return recording.period
+
+
+def _beyond_its_end(recording: Recording, scheduler: SchedulerFacts) -> str:
+    if "number of total steps" not in scheduler.failure and "total_steps" not in scheduler.failure:
+        return ""
+    if scheduler.steps < 0.9 * len(recording.updates_of(scheduler.optimizer)):
+        return ""
+    return (
+        f"{scheduler.kind} was stepped {count(scheduler.steps, 'time')} in "
+        f"{count(len(recording.updates_of(scheduler.optimizer)), 'step')}, past the end of its plan; torch said: "
+        f"{scheduler.failure}"
+    )
+
+
+def _too_fast(recording: Recording, scheduler: SchedulerFacts) -> str:
+    if not _per_batch(recording, scheduler):
+        return ""
+    updates = recording.updates_of(scheduler.optimizer)
+    if not (_is_certain(recording, scheduler) or _falls_within_an_epoch(recording, updates)):
+        return ""
+    epoch = _updates_per_epoch(recording, len(updates))
+    plan = f" (its plan spans {number(scheduler.horizon)})" if scheduler.horizon else ""
+    size = f", {count(epoch, 'batch')} an epoch" if epoch else ""
+    return (
+        f"{scheduler.kind} was stepped {count(scheduler.steps, 'time')}{plan} in {count(len(updates), 'step')}{size}; "
+        f"lr went from {number(updates[0].lr)} to {number(updates[-1].lr)}"
+    )
+
+
+def _is_certain(recording: Recording, scheduler: SchedulerFacts) -> bool:
+    """Whether the plan was over far too early: within one epoch, by overrunning it, or for much of the run."""
+    if scheduler.failure:
+        return True
+    updates = recording.updates_of(scheduler.optimizer)
+    rates = [update.lr for update in updates]
+    epoch = _updates_per_epoch(recording, len(updates))
+    moved = max(rates) > 1.05 * min(rates)
+    several = epoch is not None and (len(updates) > epoch or not recording.complete)
+    within = several and scheduler.horizon is not None and epoch is not None and scheduler.horizon < epoch
+    falls = all(later <= earlier * 1.0001 for earlier, later in itertools.pairwise(rates))
+    overrun = scheduler.kind == "CosineAnnealingLR" and scheduler.steps > 1.5 * (scheduler.horizon or 0)
+    spent = sum(rate <= _SPENT * max(rates) for rate in rates) >= 0.4 * len(rates)
+    return moved and bool((within and falls) or overrun or spent)
+
+
+def _falls_within_an_epoch(recording: Recording, updates: list[Update]) -> bool:
+    """Whether lr falls by more than half within one of several epochs, without a warm-up before it."""
+    epoch = _updates_per_epoch(recording, len(updates))
+    if not epoch or len(updates) < 2 * epoch or updates[0].lr < max(update.lr for update in updates):
+        return False
+    return updates[min(epoch, len(updates) - 1)].lr < 0.5 * updates[0].lr
+
+
+def _an_epoch_is_over(recording: Recording) -> bool:
+    """Whether a loop that steps its scheduler once an epoch would have done so by now."""
+    trained_on = {f.source for f in recording.forwards if f.learned_from}
+    passes = [source.epochs for source in recording.sources if source.number in trained_on]
+    return recording.complete or max(passes, default=0) >= 2
