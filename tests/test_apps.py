@@ -1,0 +1,121 @@
+"""What all apps share: the page as one module, a picture for readers without a kernel, settings that speak."""
+
+import base64
+import re
+
+import pytest
+from traitlets import HasTraits, TraitError
+
+from course_utils.apps import OptimizerRace
+from course_utils.apps.frame import STATIC, joined, style
+from course_utils.apps.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+
+
+class Knobs(HasTraits):
+    share = Setting(a_number(0, 1, example=0.5), 0.5)
+    count = Setting(a_whole_number(1, 9, example=3), 3)
+    kind = Setting(a_choice(("round", "flat")), "round")
+    names = Setting(names_of(("a", "b", "c")), ["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("share", value)
+            for value in (-0.1, 1.1, float("nan"), float("inf"), 1e300, 10**400, "0.5", None, True, [0.5])
+        ),
+        *(("count", value) for value in (0, 10, 2.0, "3", None, True, float("nan"))),
+        *(("kind", value) for value in ("square", "", None, 1, ["round"])),
+        *(("names", value) for value in ("a", ["d"], [1], None, [["a"]], 3)),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words_and_the_old_one_stays(name, value):
+    knobs = Knobs()
+    before = getattr(knobs, name)
+    with pytest.raises(ValueError, match=rf"^{name} must be .*, got .*; try "):
+        setattr(knobs, name, value)
+    assert getattr(knobs, name) == before
+
+
+def test_a_refusal_is_what_both_python_and_traitlets_expect():
+    assert issubclass(Refused, ValueError)
+    assert issubclass(Refused, TraitError)
+
+
+def test_a_whole_number_given_for_a_number_becomes_a_float():
+    knobs = Knobs(share=1)
+    assert isinstance(knobs.share, float)
+
+
+def test_names_are_kept_once_and_in_their_own_order():
+    assert Knobs(names=("c", "a", "c")).names == ["a", "c"]
+
+
+def test_both_ends_of_a_range_are_allowed():
+    assert (Knobs(share=0.0).share, Knobs(share=1.0).share, Knobs(count=9).count) == (0.0, 1.0, 9)
+
+
+def test_settings_travel_to_the_browser():
+    assert set(Knobs().traits(sync=True)) == {"share", "count", "kind", "names"}
+
+
+def test_joined_modules_import_nothing_and_export_once():
+    page = joined("frame.js", "race_rules.js", "race_words.js", "race_draw.js", "race.js")
+    assert re.findall(r"^import\b.*", page, re.MULTILINE) == []
+    assert re.findall(r"^export\b.*", page, re.MULTILINE) == ["export default { render };"]
+
+
+def test_joined_modules_keep_every_other_line():
+    names = ("frame.js", "race_rules.js")
+    kept = joined(*names).replace("export ", "")
+    for name in names:
+        assert (STATIC / name).read_text().replace("export ", "").strip() in kept
+
+
+@pytest.mark.parametrize("load", [joined, style])
+def test_a_file_that_is_not_there_is_an_error(load):
+    with pytest.raises(FileNotFoundError):
+        load("nothing.js")
+
+
+def test_nothing_is_fetched_from_outside():
+    page = "".join(file.read_text() for file in STATIC.iterdir())
+    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')]+|@import|url\(", page) == []
+
+
+def test_every_static_file_of_the_race_is_used():
+    used = (OptimizerRace._esm, OptimizerRace._css)
+    files = [file for file in STATIC.iterdir() if file.stem.startswith(("frame", "race"))]
+    lines = [(file.name, file.read_text().partition("\n")[0]) for file in files]
+    assert [name for name, first in lines if not any(first in page for page in used)] == []
+
+
+def test_the_first_line_of_every_static_file_is_its_question():
+    assert [file.name for file in STATIC.iterdir() if "?" not in file.read_text().partition("\n")[0]] == []
+
+
+def test_the_repr_is_one_short_line_whatever_the_settings():
+    assert repr(OptimizerRace()) == repr(OptimizerRace("Beale", ["SGD"], lr=0.01))
+    assert len(repr(OptimizerRace())) < 80
+
+
+def test_the_output_holds_the_widget_the_text_and_a_picture():
+    data, _ = OptimizerRace(steps=5)._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"}
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+
+
+def test_the_text_of_the_output_is_the_repr():
+    race = OptimizerRace(steps=5)
+    assert race._repr_mimebundle_()[0]["text/plain"] == repr(race)
+
+
+def test_the_same_state_gives_the_same_picture_to_the_byte():
+    first, second = (OptimizerRace("Saddle", steps=20)._repr_mimebundle_()[0]["image/png"] for _ in range(2))
+    assert first == second
+
+
+def test_another_state_gives_another_picture():
+    first, second = (OptimizerRace(steps=20, lr=lr)._repr_mimebundle_()[0]["image/png"] for lr in (0.01, 0.05))
+    assert first != second
