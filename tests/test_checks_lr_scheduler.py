@@ -4,7 +4,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -315,7 +315,10 @@ def test_a_wrong_number_of_updates_is_named(answer: Answer, words: str) -> None:
 
 
 def cells(kind: str) -> list[str]:
-    return [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == kind]
+    """The cells of this kind up to the clinic, which has a test file of its own."""
+    every = nbformat.read(NOTEBOOK, as_version=4).cells
+    lesson = takewhile(lambda cell: not cell.source.startswith("## 7 The clinic"), every)
+    return [cell.source for cell in lesson if cell.cell_type == kind]
 
 
 def solutions() -> list[str]:

@@ -1,5 +1,6 @@
 """Is my answer right? One ``check_*`` function per exercise; each says what is right or what is still missing."""
 
+from course_utils.checks.clinic import check_diagnoses, check_repairs
 from course_utils.checks.lr_scheduler import (
     check_lr_after,
     check_repaired_loop,
@@ -26,6 +27,7 @@ from course_utils.checks.overview import (
 )
 
 __all__ = [
+    "check_diagnoses",
     "check_fair_comparison",
     "check_largest_stable_lr",
     "check_lr_after",
@@ -35,6 +37,7 @@ __all__ = [
     "check_number_of_batches",
     "check_repaired_loop",
     "check_repaired_step",
+    "check_repairs",
     "check_running_loss",
     "check_softmax_floor",
     "check_stop_early",
