@@ -11,7 +11,7 @@ LAB_FLAGS := --ServerApp.ip=127.0.0.1 \
 	$(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 
-.PHONY: help lab test outputs mutants figures reproduce lock clean
+.PHONY: help lab test outputs mutants figures reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -49,6 +49,16 @@ figures: $(BIN)/ready ## draw images/ again
 
 reproduce: $(BIN)/ready ## the source notes' experiments at full length, theirs beside ours
 	@$(BIN)/python -m benchmarks.reproduce
+
+bench: $(BIN)/ready ## the course's loop beside the notes', one by hand, and the limit of this machine
+	@$(BIN)/python -m benchmarks.speed
+
+bench-doctor: $(BIN)/ready ## the loop doctor on about 370 small programs, faulty and healthy
+	@$(BIN)/python -m benchmarks.doctor
+
+bench-widgets: $(BIN)/ready ## how soon the playgrounds answer, in a real JupyterLab
+	@$(BIN)/python -m benchmarks.widgets
+	@$(BIN)/python -m benchmarks.live
 
 lock: $(BIN)/ready ## resolve pyproject.toml into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra test --extra dev --extra live --universal \
