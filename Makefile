@@ -55,6 +55,7 @@ bench: $(BIN)/ready ## the course's loop beside the notes', one by hand, and the
 
 bench-doctor: $(BIN)/ready ## the loop doctor on about 370 small programs, faulty and healthy
 	@$(BIN)/python -m benchmarks.doctor
+	@$(BIN)/python -m benchmarks.doctor.overhead
 
 bench-widgets: $(BIN)/ready ## how soon the playgrounds answer, in a real JupyterLab
 	@$(BIN)/python -m benchmarks.widgets

@@ -61,8 +61,8 @@ def test_a_mean_that_weighs_by_batch_size_is_right(answer: Callable[..., Any]) -
         (lambda losses, sizes: total(losses, sizes) / len(sizes), "not of batches"),
         (lambda losses, sizes: total(losses, sizes) / (64 * len(sizes)), "not every batch is full"),
         (lambda losses, sizes: losses[-1], "weigh each loss"),
-        (lambda losses, sizes: losses, "return one number"),
-        (lambda losses, sizes: None, "return one number"),
+        (lambda losses, sizes: losses, "return a number"),
+        (lambda losses, sizes: None, "return a number"),
         (lambda losses: 1.0, "TypeError"),
         (2.0, "expected a function"),
     ],
@@ -95,8 +95,8 @@ def test_a_floor_may_be_computed_or_measured(answer: Callable[[int], Any]) -> No
         (lambda k: math.log(k), "the loss of guessing"),
         (lambda k: 0.0, "without the Softmax layer"),
         (lambda k: -1.0, "the best probabilities are 1, 0"),
-        (lambda k: "1.46", "return one number"),
-        (lambda k: True, "return one number"),
+        (lambda k: "1.46", "return a number"),
+        (lambda k: True, "return a number"),
     ],
 )
 def test_a_wrong_floor_is_named(answer: Callable[[int], Any], words: str) -> None:

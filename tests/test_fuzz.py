@@ -271,8 +271,9 @@ def test_one_wrong_argument_is_taken_or_refused_in_words(folder, function, choic
 @given(answer=anything, wrapped=st.booleans())
 def test_a_check_answers_every_answer_with_a_verdict(check, answer, wrapped):
     tried[check.__name__] += 1
+    given_answer = (lambda *_, **__: answer) if wrapped else answer
     with at_most(SECONDS):
-        assert isinstance(check((lambda *_, **__: answer) if wrapped else answer), Verdict)
+        assert isinstance(check(*[given_answer] * len(inspect.signature(check).parameters)), Verdict)
 
 
 @pytest.mark.parametrize("function", GOOD, ids=lambda f: f"{f.__module__.removeprefix('course_utils.')}.{f.__name__}")

@@ -83,7 +83,7 @@ def _easy_images() -> Loader:
 def _check_learns(letter: str, losses: Any) -> None:
     try:
         values = [float(loss) for loss in losses]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise NotYetError(f"loop {letter} must return its losses, got {type(losses).__name__}") from error
     if len(values) < 2 * _AVERAGED:
         raise NotYetError(f"loop {letter} returned {len(values)} losses; return one for every batch of every epoch")

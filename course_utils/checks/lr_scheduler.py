@@ -10,21 +10,13 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
-from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.checks.verdict import NotYetError, call, explained, one_number
 from course_utils.schedules import cosine, linear_warmup, step_decay, warmup_cosine
 from course_utils.training import Batch, train_step
 
 __all__ = ["check_lr_after", "check_repaired_loop", "check_total_steps", "check_warm_then_cosine"]
 
 Answer = Callable[..., Any]
-
-
-def _number(got: Any) -> float:
-    """One number of the student's, as a float."""
-    value = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise NotYetError(f"return a number, got {got!r}")
-    return float(value)
 
 
 def _close(got: float, wanted: float) -> bool:
@@ -44,7 +36,7 @@ _STAIRS: tuple[dict[str, float], ...] = (
 def check_lr_after(answer: Answer) -> str:
     """A verdict on ``answer(k, lr, step_size, gamma)``: the lr after ``k`` calls of ``StepLR.step``."""
     for stairs in _STAIRS:
-        got = [_number(call(answer, k, **stairs)) for k in _CALLS]
+        got = [one_number(call(answer, k, **stairs)) for k in _CALLS]
         wanted = [_stair(k, **stairs) for k in _CALLS]
         if not all(map(_close, got, wanted)):
             raise NotYetError(_why_stairs_differ(got, wanted, stairs))
@@ -160,7 +152,7 @@ _STEPS = (0, 1, 5, 9, 10, 11, 30, 49, 50, 51, 80)
 def check_warm_then_cosine(answer: Answer) -> str:
     """A verdict on ``answer(step, warmup, total, start)``: the factor of the lr, from start to 1 and down to 0."""
     for start in (0.1, 0.0):
-        got = [_number(call(answer, step, _WARMUP, _TOTAL, start)) for step in _STEPS]
+        got = [one_number(call(answer, step, _WARMUP, _TOTAL, start)) for step in _STEPS]
         wanted = [warmup_cosine(step, warmup=_WARMUP, total=_TOTAL, start=start) for step in _STEPS]
         if not all(map(_close, got, wanted)):
             raise NotYetError(_why_factors_differ(got, wanted, start))
@@ -230,7 +222,7 @@ def check_total_steps(answer: Answer) -> str:
 def _compare_steps(answer: Answer, images: int, batch_size: int, epochs: int, drop_last: bool) -> None:
     full, rest = divmod(images, batch_size)
     batches = full + (rest > 0 and not drop_last)
-    got = _number(call(answer, images, batch_size, epochs, drop_last))
+    got = one_number(call(answer, images, batch_size, epochs, drop_last))
     if got == epochs * batches:
         return
     case = f"images={images}, batch_size={batch_size}, epochs={epochs}, drop_last={drop_last}"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.checks.verdict import NotYetError, call, explained, one_number
 from course_utils.training import Step
 
 __all__ = [
@@ -30,7 +30,7 @@ def check_mean_loss_per_image(answer: Answer) -> str:
     """A verdict on ``answer(batch_losses, batch_sizes)``: the mean loss of all images of an epoch."""
     for losses, sizes in (([2.0, 1.0, 5.0], [64, 64, 16]), ([3.0, 3.0], [50, 10]), ([0.5], [7])):
         wanted = _dot(losses, sizes) / sum(sizes)
-        got = _as_number(call(answer, list(losses), list(sizes)))
+        got = one_number(call(answer, list(losses), list(sizes)))
         if not math.isclose(got, wanted, rel_tol=1e-6):
             why = _why_means_differ(got, losses, sizes)
             raise NotYetError(f"losses {losses} of {sizes} images have the mean {wanted:.4g}, got {got:.4g}; {why}")
@@ -62,7 +62,7 @@ def check_softmax_floor(answer: Answer) -> str:
     """A verdict on ``answer(classes)``: the lowest cross-entropy of probabilities that are taken for scores."""
     for classes in (10, 2, 1000):
         wanted = math.log(math.e + classes - 1) - 1
-        got = _as_number(call(answer, classes))
+        got = one_number(call(answer, classes))
         if not math.isclose(got, wanted, rel_tol=1e-6):
             why = _why_floors_differ(got, classes)
             raise NotYetError(f"with {classes} classes the floor is {wanted:.4f}, got {got:.4f}; {why}")
@@ -220,14 +220,3 @@ def check_fair_comparison(answer: Any) -> str:
     if not isinstance(letter, str) or letter != "B":
         raise NotYetError(f'expected "A", "B" or "C", got {answer!r}')
     return "both were given the same search, marks come from images that chose nothing, and the spread is shown."
-
-
-# ------------------------------------------------------------------------------------------------ small things
-
-
-def _as_number(got: Any) -> float:
-    if isinstance(got, Tensor) and got.numel() == 1:
-        return float(got)
-    if isinstance(got, bool) or not isinstance(got, (int, float)):
-        raise NotYetError(f"return one number, got {got!r}")
-    return float(got)

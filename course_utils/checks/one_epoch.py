@@ -161,9 +161,12 @@ def check_moving_average(answer: Answer) -> str:
 
 
 def _as_row(got: Any, length: int) -> Any:
+    # Compared before it is copied: a view of one number may claim more of them than there is memory.
+    if tuple(getattr(got, "shape", (length,))) != (length,):
+        raise NotYetError(f"return one average for each of the {length} values; got shape {tuple(got.shape)}")
     try:
         row = np.asarray(got, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise NotYetError(f"return a list of numbers, one for each value; got {got!r}") from error
     if row.shape != (length,):
         raise NotYetError(f"return one average for each of the {length} values; got shape {row.shape}")

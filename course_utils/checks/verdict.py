@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec
 
-__all__ = ["NotYetError", "Verdict", "call", "explained"]
+from torch import Tensor
+
+__all__ = ["NotYetError", "Verdict", "call", "explained", "one_number"]
 
 P = ParamSpec("P")
 
@@ -55,3 +57,18 @@ def call(answer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         raise NotYetError("the stub is still there; replace `raise NotImplementedError` by your lines") from stub
     except Exception as error:
         raise NotYetError(f"your function raised {type(error).__name__}: {error}") from error
+
+
+def one_number(got: Any) -> float:
+    """The number that the student's function returned, as a float.
+
+    Raises:
+        NotYetError: it is no number, or a whole number that no float can hold.
+    """
+    value = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise NotYetError(f"return a number, got {got!r}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise NotYetError("return a number; yours is a whole number with more than 300 digits") from error
