@@ -143,7 +143,7 @@ def _record(surface: Surface, points: Tensor) -> Path:
     with torch.no_grad():
         losses = surface(points[:, 0], points[:, 1])
     sound = points.isfinite().all(dim=1) & losses.isfinite()
-    left, diverged = _first(~_on_map(surface, points)), _first(~sound)
+    left, diverged = _first(~_on_map(surface, points.T)), _first(~sound)
     return Path(points[:diverged], losses[:diverged], left, diverged)
 
 
@@ -178,37 +178,46 @@ def descend_many(
     if not isinstance(nesterov, bool):
         raise TypeError(f"nesterov must be True or False, got {_short(nesterov)}; try nesterov=False")
     lr, momentum = _checked_settings(lr, momentum)
-    position = _checked_start(surface, start).expand(*lr.shape, 2)
+    # x and y come first, so that each is one block of memory.
+    position = _checked_start(surface, start).view(2, *[1] * lr.dim()).expand(2, *lr.shape)
     velocity = torch.zeros_like(position)
-    left_map_at = torch.where(_on_map(surface, position), -1, 0)
+    never_left = starts_on_map = _on_map(surface, position)
+    steps_on_map = torch.zeros_like(lr, dtype=torch.int64)
     alive = torch.ones_like(lr, dtype=torch.bool)
     first_losses, gradient = _losses_and_gradient(surface, position)
     losses = first_losses
-    for step in range(1, _checked_steps(steps) + 1):
-        velocity = momentum[..., None] * velocity + gradient
-        direction = gradient + momentum[..., None] * velocity if nesterov else velocity
-        moved = position - lr[..., None] * direction
-        left_map_at[(left_map_at < 0) & ~_on_map(surface, moved)] = step
+    for _ in range(_checked_steps(steps)):
+        velocity = momentum * velocity + gradient
+        direction = gradient + momentum * velocity if nesterov else velocity
+        moved = position - lr * direction
+        never_left = never_left & _on_map(surface, moved)
+        steps_on_map += never_left
         moved_losses, gradient = _losses_and_gradient(surface, moved)
         # A setting that diverged stays at its last finite point: a later inf - inf would make it NaN.
-        alive = alive & moved.isfinite().all(dim=-1) & moved_losses.isfinite()
-        position = torch.where(alive[..., None], moved, position)
+        alive = alive & _is_finite(moved[0]) & _is_finite(moved[1]) & _is_finite(moved_losses)
+        position = torch.where(alive, moved, position)
         losses = torch.where(alive, moved_losses, losses)
+    left_map_at = torch.where(never_left, -1, torch.where(starts_on_map, steps_on_map + 1, 0))
     return Sweep(lr, momentum, losses, left_map_at, diverged=~alive | (losses > first_losses))
 
 
 def _losses_and_gradient(surface: Surface, position: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of each setting and its gradient: the settings are independent, so one backward of the sum gives all."""
     with torch.enable_grad():
-        position = position.detach().requires_grad_()
-        losses = surface(position[..., 0], position[..., 1])
-        (gradient,) = torch.autograd.grad(losses.sum(), position)
+        x, y = (coordinate.detach().requires_grad_() for coordinate in position)
+        losses = surface(x, y)
+        gradient = torch.stack(torch.autograd.grad(losses.sum(), (x, y), materialize_grads=True))
     return losses.detach(), gradient
 
 
+def _is_finite(numbers: Tensor) -> Tensor:
+    """As ``isfinite``, in half the time: a number minus itself is 0, unless it is infinite or NaN."""
+    return torch.eq(numbers - numbers, 0)
+
+
 def _on_map(surface: Surface, points: Tensor) -> Tensor:
-    """True for each point ``(..., 2)`` on the map; a NaN is not on it."""
-    x, y = points.unbind(dim=-1)
+    """True for each point ``(2, ...)`` on the map; a NaN is not on it."""
+    x, y = points
     (left, right), (lower, upper) = surface.xlim, surface.ylim
     return (left <= x) & (x <= right) & (lower <= y) & (y <= upper)
 
