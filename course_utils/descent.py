@@ -194,7 +194,7 @@ def descend_many(
         steps_on_map += never_left
         moved_losses, gradient = _losses_and_gradient(surface, moved)
         # A setting that diverged stays at its last finite point: a later inf - inf would make it NaN.
-        alive = alive & _is_finite(moved[0]) & _is_finite(moved[1]) & _is_finite(moved_losses)
+        alive = alive & (moved[0] + moved[1] + moved_losses).isfinite()
         position = torch.where(alive, moved, position)
         losses = torch.where(alive, moved_losses, losses)
     left_map_at = torch.where(never_left, -1, torch.where(starts_on_map, steps_on_map + 1, 0))
@@ -210,14 +210,9 @@ def _losses_and_gradient(surface: Surface, position: Tensor) -> tuple[Tensor, Te
     return losses.detach(), gradient
 
 
-def _is_finite(numbers: Tensor) -> Tensor:
-    """As ``isfinite``, in half the time: a number minus itself is 0, unless it is infinite or NaN."""
-    return torch.eq(numbers - numbers, 0)
-
-
 def _on_map(surface: Surface, points: Tensor) -> Tensor:
     """True for each point ``(2, ...)`` on the map; a NaN is not on it."""
-    x, y = points
+    x, y = points[0], points[1]
     (left, right), (lower, upper) = surface.xlim, surface.ylim
     return (left <= x) & (x <= right) & (lower <= y) & (y <= upper)
 
