@@ -2,9 +2,9 @@
 
     python tests/mutate.py [--jobs N] [word ...]     (`make mutants` calls it; words choose faults by their name)
 
-The faults are in `mutants.toml`. A fault is killed when a test fails, nothing else counts: tests that cannot be
-collected or that fail without any fault end the whole with an error. Exit status 0: at least 95 % are killed, and each
-survivor has its reason.
+The faults are in `mutants.toml`. A fault is killed when a test or its fixture fails, nothing else counts: tests that
+cannot be collected, or that fail without any fault, end the whole with an error. Exit status 0: at least 95 % are
+killed, and each survivor has its reason.
 """
 
 import argparse
@@ -137,7 +137,7 @@ def _pytest(copy: Path, tests: Sequence[str]) -> str | None:
         raise RuntimeError(
             f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr}"
         )
-    failed = re.search(r"^FAILED (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if done.returncode == _SOME_FAILED and not failed:
         raise RuntimeError(f"{tests} name no failed test:\n{done.stdout[-3000:]}")
     return failed[1] if failed else None
