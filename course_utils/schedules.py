@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 MOST_UPDATES = 1_000_000
-
 MOST_VALUES = 100_000_000
+
 Curve = npt.NDArray[np.float64]
 Metrics = Sequence[float] | Callable[[int], float]
 
@@ -63,10 +63,12 @@ def lr_curve(
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr, momentum=0.9)
     scheduler = _made(make_scheduler, optimizer)
     arguments = _metric_of(metrics, calls) if isinstance(scheduler, ReduceLROnPlateau) else lambda call: ()
+    # Without gradients a step changes nothing, and most of the time would go into it. One is enough for a scheduler,
+    # which warns if it is the first to be stepped.
+    optimizer.step()
     used = []
     for call in range(calls):
         used.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
         scheduler.step(*arguments(call))
     return np.repeat(np.array(used, dtype=np.float64), updates_per_call)
 

@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
-from itertools import dropwhile
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
+from lessons import lesson
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
@@ -16,17 +13,10 @@ from torch.optim.lr_scheduler import StepLR
 from course_utils.checks import check_diagnoses, check_repairs
 from course_utils.doctor.causes import ORDER
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_lr_scheduler.ipynb"
+CLINIC = lesson("04_lr_scheduler", since="## 7 The clinic")
 LETTERS = "ABCDE"
 
 Loop = Callable[..., Any]
-
-
-@cache
-def clinic() -> list[tuple[str, str]]:
-    """Kind and source of the cells of the clinic."""
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    return [(c.cell_type, c.source) for c in dropwhile(lambda c: not c.source.startswith("## 7 The clinic"), cells)]
 
 
 def names_after(*sources: str) -> dict[str, Any]:
@@ -36,28 +26,23 @@ def names_after(*sources: str) -> dict[str, Any]:
     return names
 
 
-def solutions() -> list[str]:
-    hidden = [text.partition("<summary>Solution</summary>")[2] for kind, text in clinic() if kind == "markdown"]
-    return [re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] for text in hidden if text]  # type: ignore[index]
-
-
 def loops_in(names: dict[str, Any]) -> dict[str, Loop]:
     return {letter: names[f"loop_{letter.lower()}"] for letter in LETTERS}
 
 
 @pytest.fixture(scope="module")
 def broken() -> dict[str, Loop]:
-    return loops_in(names_after(*(text for kind, text in clinic() if kind == "code" and text.startswith("def loop_"))))
+    return loops_in(names_after(*(text for text in CLINIC.sources("code") if text.startswith("def loop_"))))
 
 
 @pytest.fixture(scope="module")
 def repaired() -> dict[str, Loop]:
-    return loops_in(names_after(solutions()[1]))
+    return loops_in(names_after(CLINIC.solutions()[1]))
 
 
 @pytest.fixture(scope="module")
 def diagnoses() -> dict[str, str]:
-    found: dict[str, str] = names_after(solutions()[0])["diagnoses"]
+    found: dict[str, str] = names_after(CLINIC.solutions()[0])["diagnoses"]
     return found
 
 
@@ -81,7 +66,7 @@ def test_every_broken_loop_is_named_when_it_is_handed_in_as_repaired(
 
 
 def test_the_names_to_choose_from_are_names_of_the_doctor_and_hold_the_right_ones(diagnoses: dict[str, str]) -> None:
-    listed = next(text for kind, text in clinic() if text.startswith("### Exercise 5"))
+    listed = next(text for text in CLINIC.sources("markdown") if text.startswith("### Exercise 5"))
     choices = set(re.findall(r'`"([a-z-]+)"`', listed))
     assert choices <= set(ORDER)
     assert set(diagnoses.values()) < choices

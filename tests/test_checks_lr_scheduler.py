@@ -3,14 +3,12 @@
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise, takewhile
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import nbformat
 import pytest
 import torch
+from lessons import lesson
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
@@ -28,7 +26,7 @@ from course_utils.schedules import lr_curve, warmup_cosine
 from course_utils.seeding import generator
 from course_utils.training import Batch, Run, train, train_step
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_lr_scheduler.ipynb"
+LESSON = lesson("04_lr_scheduler", until="## 7 The clinic")
 CHECKS = {
     check.__name__: check for check in (check_lr_after, check_repaired_loop, check_warm_then_cosine, check_total_steps)
 }
@@ -314,30 +312,6 @@ def test_a_wrong_number_of_updates_is_named(answer: Answer, words: str) -> None:
 # ------------------------------------------------------------------------------------------------ the notebook
 
 
-def cells(kind: str) -> list[str]:
-    """The cells of this kind up to the clinic, which has a test file of its own."""
-    every = nbformat.read(NOTEBOOK, as_version=4).cells
-    lesson = takewhile(lambda cell: not cell.source.startswith("## 7 The clinic"), every)
-    return [cell.source for cell in lesson if cell.cell_type == kind]
-
-
-def solutions() -> list[str]:
-    """The code of every solution that the notebook hides."""
-    return [
-        code
-        for text in cells("markdown")
-        if "<summary>Solution</summary>" in text
-        for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    ]
-
-
-def exercises() -> Iterator[tuple[str, str]]:
-    """Name of each exercise's check and the source of its stub cell."""
-    for stub_cell, check_cell in pairwise(cells("code")):
-        if found := re.search(r"^(check_\w+)\(\w+\)$", check_cell, re.MULTILINE):
-            yield found[1], stub_cell
-
-
 def answer_of(source: str) -> Answer:
     """The function that a stub or a solution defines, with the names that the notebook has imported."""
     names: dict[str, Any] = {"math": math, "cross_entropy": cross_entropy}
@@ -347,24 +321,8 @@ def answer_of(source: str) -> Answer:
     return names[function.name]
 
 
-def test_every_check_has_a_stub_and_a_solution_in_the_notebook() -> None:
-    assert [name for name, _ in exercises()] == list(CHECKS)
-    assert len(solutions()) == len(CHECKS)
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_solution_in_the_notebook_passes_its_check(number: int) -> None:
-    assert list(CHECKS.values())[number](answer_of(solutions()[number]))
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_stub_in_the_notebook_is_not_yet_right(number: int) -> None:
-    name, source = list(exercises())[number]
-    assert "the stub is still there" in CHECKS[name](answer_of(source)).message
-
-
 def test_the_broken_loop_of_the_notebook_is_told_its_fault() -> None:
-    broken = dict(exercises())["check_repaired_loop"]
+    (broken,) = (one.stub for one in LESSON.exercises() if one.check == "check_repaired_loop")
     started = re.sub(r".*raise NotImplementedError.*\n", "", broken)
     assert "once for every batch" in check_repaired_loop(answer_of(started)).message
 
@@ -374,7 +332,8 @@ def test_the_loop_of_the_notebook_trains_as_the_package_does(capsys: pytest.Capt
     split = Split(images, torch.arange(48) % 10, tuple("abcdefghij"), "photos", "train")
     names = {"train_split": split, "Loader": Loader, "build_model": build_model, "SEED": 3, "SGD": SGD}
     names |= {"StepLR": StepLR, "cross_entropy": cross_entropy}
-    exec(next(cell for cell in cells("code") if "optimizer.step()" in cell and "cross_entropy(" in cell), names)
+    loops = (cell for cell in LESSON.sources("code") if "optimizer.step()" in cell and "cross_entropy(" in cell)
+    exec(next(loops), names)
 
     model = build_model(3)
     optimizer = SGD(model.parameters(), lr=0.01)

@@ -1,14 +1,9 @@
 """The checks of notebook 03: right answers pass, each typical wrong one is named, nothing raises."""
 
-import ast
 import math
-import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
 
@@ -21,7 +16,6 @@ from course_utils.checks.multi_epoch import (
 from course_utils.checks.verdict import Verdict
 from course_utils.training import Step
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "03_multi_epoch.ipynb"
 CHECKS = {
     check.__name__: check
     for check in (check_mean_loss_per_image, check_softmax_floor, check_stop_early, check_fair_comparison)
@@ -230,71 +224,3 @@ def test_the_fair_comparison_is_recognised(answer: str) -> None:
 )  # fmt: skip
 def test_an_unfair_comparison_is_named(answer: Any, words: str) -> None:
     is_named(check_fair_comparison(answer), words)
-
-
-# ------------------------------------------------------------------------------------------------ the notebook
-
-
-def cells(kind: str) -> list[str]:
-    return [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == kind]
-
-
-def solutions() -> list[str]:
-    """The code of every solution that the notebook hides."""
-    return [
-        code
-        for text in cells("markdown")
-        if "<summary>Solution</summary>" in text
-        for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:1]
-    ]
-
-
-def imports() -> dict[str, Any]:
-    """The names that the notebook's import lines make."""
-    names: dict[str, Any] = {}
-    for source in cells("code"):
-        for line in source.splitlines():
-            if re.match(r"(from \S+ )?import ", line):
-                exec(line, names)
-    return names
-
-
-def exercises() -> list[tuple[str, str, str]]:
-    """Of each exercise the name of the check, the name it is given, and the source of the stub."""
-    found = ((stub, re.fullmatch(r"(check_\w+)\((\w+)\)", check.strip())) for stub, check in pairwise(cells("code")))
-    return [(match[1], match[2], stub) for stub, match in found if match]
-
-
-def verdict_on(number: int, source: str) -> Verdict:
-    """What the check of exercise ``number`` says when ``source`` was run before it."""
-    check, answer, _ = exercises()[number]
-    names = imports()
-    exec(source, names)
-    verdict = names[check](names[answer])
-    assert isinstance(verdict, Verdict)
-    return verdict
-
-
-def test_every_check_has_an_exercise_and_a_solution_in_the_notebook() -> None:
-    assert [check for check, _, _ in exercises()] == list(CHECKS)
-    assert len(solutions()) == len(CHECKS)
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_solution_in_the_notebook_passes_its_check(number: int) -> None:
-    assert verdict_on(number, solutions()[number])
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_stub_in_the_notebook_is_not_yet_right(number: int) -> None:
-    verdict = verdict_on(number, exercises()[number][2])
-    assert not verdict
-    assert "stub is still there" in verdict.message or "no answer yet" in verdict.message
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_stub_and_solution_have_the_same_signature(number: int) -> None:
-    stub, solution = ast.parse(exercises()[number][2]).body[-1], ast.parse(solutions()[number]).body[-1]
-    assert type(stub) is type(solution)
-    if isinstance(stub, ast.FunctionDef) and isinstance(solution, ast.FunctionDef):
-        assert (stub.name, ast.dump(stub.args)) == (solution.name, ast.dump(solution.args))

@@ -1,13 +1,8 @@
 """The checks of notebook 02: right answers pass, each typical wrong one is named, nothing raises."""
 
-import ast
-import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
 from torch import Tensor, nn
@@ -24,7 +19,6 @@ from course_utils.checks.one_epoch import (
 from course_utils.plots import smooth
 from course_utils.training import Batch
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "02_one_epoch.ipynb"
 CHECKS = {
     check.__name__: check
     for check in (check_number_of_batches, check_train_step, check_moving_average, check_running_loss)
@@ -242,62 +236,3 @@ def test_a_running_loss_that_undoes_the_updates_at_the_end_is_named() -> None:
         return total
 
     assert "the weights are not" in check_running_loss(answer).message
-
-
-# ------------------------------------------------------------------------------------------------ the notebook
-
-
-def cells(kind: str) -> list[str]:
-    return [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == kind]
-
-
-def solutions() -> list[str]:
-    """The code of every solution that the notebook hides."""
-    return [
-        code
-        for text in cells("markdown")
-        if "<summary>Solution</summary>" in text
-        for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    ]
-
-
-def imports() -> dict[str, Any]:
-    """The names that the notebook's import lines make."""
-    names: dict[str, Any] = {}
-    for source in cells("code"):
-        for line in source.splitlines():
-            if re.match(r"(from \S+ )?import ", line):
-                exec(line, names)
-    return names
-
-
-def stubs() -> Iterator[tuple[str, str]]:
-    """Name of each exercise's function and the source of its stub cell."""
-    code = cells("code")
-    for stub, check in pairwise(code):
-        if found := re.fullmatch(r"(check_\w+)\((\w+)\)", check.strip()):
-            yield found[1], stub
-
-
-def test_every_check_has_a_stub_and_a_solution_in_the_notebook() -> None:
-    assert [name for name, _ in stubs()] == list(CHECKS)
-    assert len(solutions()) == len(CHECKS)
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_solution_in_the_notebook_passes_its_check(number: int) -> None:
-    names = imports()
-    exec(solutions()[number], names)
-    function = ast.parse(solutions()[number]).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    assert list(CHECKS.values())[number](names[function.name])
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)), ids=list(CHECKS))
-def test_the_stub_in_the_notebook_is_not_yet_right(number: int) -> None:
-    name, stub = list(stubs())[number]
-    names = imports()
-    exec(stub, names)
-    function = ast.parse(stub).body[-1]
-    assert isinstance(function, ast.FunctionDef)
-    assert not CHECKS[name](names[function.name])

@@ -1,14 +1,12 @@
 """The checks of notebook 01: right answers pass, each typical wrong one is named, the stubs get "not yet"."""
 
 import ast
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import torch
+from lessons import lesson
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
@@ -26,7 +24,6 @@ from course_utils.optim import ema_momentum_update, sgd_update
 from course_utils.seeding import generator
 from course_utils.training import train_step
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "01_optimizer_overview.ipynb"
 CHECKS = {name: getattr(overview, name) for name in overview.__all__}
 
 
@@ -218,52 +215,8 @@ def test_with_the_lr_that_passes_torch_walks_the_path_of_the_average() -> None:
 # ---------------------------------------------------------------------------------------------------- the notebook
 
 
-def cells(kind: str) -> list[str]:
-    return [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == kind]
-
-
-def exercises() -> dict[str, str]:
-    """For each check of the notebook the code of the cell before it: the stub."""
-    found, before = {}, ""
-    for source in cells("code"):
-        if asked := re.search(r"^(check_\w+)\(\w+\)$", source, re.MULTILINE):
-            found[asked[1]] = before
-        before = source
-    return found
-
-
-def solutions() -> list[str]:
-    """The code of every solution that the notebook hides, in the order of the exercises."""
-    hidden = [text for text in cells("markdown") if "<summary>Solution</summary>" in text]
-    return [code for text in hidden for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
-
-
-def answer_in(code: str) -> Any:
-    """What the last name that the code binds stands for."""
-    scope: dict[str, Any] = {"cross_entropy": cross_entropy, "torch": torch}
-    exec(code, scope)
-    last = ast.parse(code).body[-1]
-    return scope[last.name if isinstance(last, ast.FunctionDef) else last.targets[0].id]  # type: ignore[attr-defined]
-
-
-def test_every_check_belongs_to_an_exercise_with_a_solution() -> None:
-    assert set(exercises()) == set(CHECKS)
-    assert len(solutions()) == len(CHECKS)
-
-
-@pytest.mark.parametrize("number", range(len(CHECKS)))
-def test_a_solution_in_the_notebook_passes_its_check(number: int) -> None:
-    name = list(exercises())[number]
-    assert CHECKS[name](answer_in(solutions()[number]))
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_stub_in_the_notebook_gets_not_yet(name: str) -> None:
-    assert repr(CHECKS[name](answer_in(exercises()[name]))).startswith("✗ not yet: ")
-
-
 def test_the_five_lines_of_the_notebook_do_what_train_step_does() -> None:
-    (cell,) = (source for source in cells("code") if source.startswith("LINES = ["))
+    (cell,) = (source for source in lesson("01_optimizer_overview").sources("code") if source.startswith("LINES = ["))
     lines = ast.literal_eval(cell[len("LINES = ") : cell.index("\n]") + 2])
     draw = generator(0, "test")
     images, labels = torch.rand(8, 3, 32, 32, generator=draw), torch.randint(10, (8,), generator=draw)

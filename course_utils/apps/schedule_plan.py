@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,23 +190,10 @@ def _curve(
 
 
 def _made(scheduler: str, parameters: Mapping[str, Any], optimizer: Optimizer) -> Any:
-    """The scheduler on ``optimizer``, whose own step does nothing any more.
-
-    It has no gradients, so it does nothing anyway, but takes six times as long for that as the scheduler for its work.
-    One real step and the attributes of the method tell the scheduler that the order of the calls is right.
-    """
-    made = (
-        getattr(lr_scheduler, scheduler)(optimizer, **parameters)
-        if controls_of(scheduler)
-        else entry_of(scheduler).sample(optimizer)
-    )
-    optimizer.step()
-    optimizer.step = wraps(optimizer.step)(_nothing)  # type: ignore[assignment]
-    return made
-
-
-def _nothing() -> None:
-    """No gradient, no change."""
+    """The scheduler on ``optimizer``: with these parameters, or the sample of one that has no controls."""
+    if controls_of(scheduler):
+        return getattr(lr_scheduler, scheduler)(optimizer, **parameters)
+    return entry_of(scheduler).sample(optimizer)
 
 
 def _last(settings: Mapping[str, Any], among: tuple[str, ...]) -> str:
