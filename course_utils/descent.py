@@ -187,34 +187,33 @@ def descend_many(
     first_losses, gradient = _losses_and_gradient(surface, position)
     losses = first_losses
     for _ in range(_checked_steps(steps)):
-        velocity = momentum * velocity + gradient
-        direction = gradient + momentum * velocity if nesterov else velocity
-        moved = position - lr * direction
-        never_left = never_left & _on_map(surface, moved)
+        velocity = torch.addcmul(gradient, momentum, velocity)
+        direction = torch.addcmul(gradient, momentum, velocity) if nesterov else velocity
+        position = torch.addcmul(position, lr, direction, value=-1)
+        never_left = never_left & _on_map(surface, position)
         steps_on_map += never_left
-        moved_losses, gradient = _losses_and_gradient(surface, moved)
-        # A setting that diverged stays at its last finite point: a later inf - inf would make it NaN.
-        alive = alive & (moved[0] + moved[1] + moved_losses).isfinite()
-        position = torch.where(alive, moved, position)
+        moved_losses, gradient = _losses_and_gradient(surface, position)
+        # Once a setting is no finite number it never counts again, and its last finite loss is kept.
+        alive = alive & ((position[0] + position[1] + moved_losses).abs() < math.inf)
         losses = torch.where(alive, moved_losses, losses)
     left_map_at = torch.where(never_left, -1, torch.where(starts_on_map, steps_on_map + 1, 0))
     return Sweep(lr, momentum, losses, left_map_at, diverged=~alive | (losses > first_losses))
 
 
 def _losses_and_gradient(surface: Surface, position: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss of each setting and its gradient: the settings are independent, so one backward of the sum gives all."""
+    """The loss of each setting and its gradient: the settings are independent, so one backward gives all."""
     with torch.enable_grad():
-        x, y = (coordinate.detach().requires_grad_() for coordinate in position)
-        losses = surface(x, y)
-        gradient = torch.stack(torch.autograd.grad(losses.sum(), (x, y), materialize_grads=True))
+        points = position.detach().requires_grad_()
+        losses = surface(*points)
+        (gradient,) = torch.autograd.grad(losses, points, torch.ones_like(losses), materialize_grads=True)
     return losses.detach(), gradient
 
 
 def _on_map(surface: Surface, points: Tensor) -> Tensor:
     """True for each point ``(2, ...)`` on the map; a NaN is not on it."""
     x, y = points[0], points[1]
-    (left, right), (lower, upper) = surface.xlim, surface.ylim
-    return (left <= x) & (x <= right) & (lower <= y) & (y <= upper)
+    # Clamped to the map, a point stays where it is; that takes half the time of four comparisons.
+    return (x.clamp(*surface.xlim) == x) & (y.clamp(*surface.ylim) == y)
 
 
 def _first(flags: Tensor) -> int | None:

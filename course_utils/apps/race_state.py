@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -49,6 +50,7 @@ class RaceState:
     steps: int
 
 
+@lru_cache
 def surface_of(name: str, condition_number: float) -> Surface:
     """The landscape; ``condition_number`` shapes the quadratic bowl only."""
     return quadratic(condition_number) if name == "Quadratic" else SURFACES[name]
@@ -89,11 +91,17 @@ def settings_of(surface: Surface) -> tuple[torch.Tensor, torch.Tensor, float]:
     The learning rates lie around 2 / curvature, where gradient descent begins to grow; the curvature is the largest
     at the first minimum.
     """
-    place = torch.tensor(surface.minima[0], dtype=torch.float64)
-    hessian = torch.autograd.functional.hessian(lambda p: surface(p[0], p[1]), place)  # type: ignore[no-untyped-call]
-    curvature = float(torch.linalg.eigvalsh(hessian)[-1])
+    curvature = _curvature(surface)
     lr = torch.logspace(math.log10(0.04 / curvature), math.log10(8 / curvature), SETTINGS, dtype=torch.float64)
     return lr, torch.linspace(0.0, 0.99, SETTINGS, dtype=torch.float64), curvature
+
+
+@lru_cache
+def _curvature(surface: Surface) -> float:
+    """The largest at the first minimum; remembered, for a start that is dragged asks at every step."""
+    place = torch.tensor(surface.minima[0], dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(lambda p: surface(p[0], p[1]), place)  # type: ignore[no-untyped-call]
+    return float(torch.linalg.eigvalsh(hessian)[-1])
 
 
 def stability_of(state: RaceState, *, nesterov: bool = False) -> Sweep:

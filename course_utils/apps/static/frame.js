@@ -25,6 +25,16 @@ export function keepKeys(root) {
   root.addEventListener("keydown", (event) => event.stopPropagation());
 }
 
+/** A question to ask before drawing: is anything that is to be drawn other than it was the last time? */
+export function changes() {
+  let last = "";
+  return (...drawn) => {
+    const [now, before] = [JSON.stringify(drawn), last];
+    last = now;
+    return now !== before;
+  };
+}
+
 /** `draw` at most once per frame, however often it is asked for; the last state is always drawn. */
 export function oncePerFrame(draw) {
   let waiting = 0;

@@ -1,6 +1,6 @@
 // How is a race played? The controls, what they change, and one drawing per frame.
 import {
-  LOG, calmLine, element, keepKeys, onTheme, oncePerFrame, sized, slider, spaced, theme, update, written,
+  LOG, calmLine, changes, element, keepKeys, onTheme, oncePerFrame, sized, slider, spaced, theme, update, written,
 } from "./frame.js";
 import { LANDSCAPES, bowlLevels, descend, racer, sgd, stepInFull } from "./race_rules.js";
 import { arithmetic, fate } from "./race_words.js";
@@ -224,8 +224,8 @@ function makeMap({ read, set, facts }) {
   const name = "start point; arrow keys move it, with Shift farther";
   const handle = element("div", { class: "start", role: "slider", tabindex: "0", "aria-label": name });
   const node = element("div", { class: "map" }, canvas, handle);
+  const [newGround, newPicture] = [changes(), changes()];
   let plot = null;
-  let drawn = "";
   const moveTo = (x, y) => set({ start: onMap([x, y], facts.surfaces[read().surface]) });
   followPointer(node, (x, y) => plot && moveTo(plot.atX(x), plot.atY(y)), handle);
   handle.addEventListener("keydown", (event) => {
@@ -241,9 +241,11 @@ function makeMap({ read, set, facts }) {
     const chart = facts.surfaces[state.surface];
     const [width, height] = sizes.map;
     plot = axes(equalBox(width, height, chart), chart.xlim, chart.ylim);
-    const key = JSON.stringify([state.surface, state.condition_number, sizes, look, window.devicePixelRatio]);
-    if (key !== drawn) drawGround(terrain, width, height, plot, state, chart, look);
-    drawn = key;
+    const view = [sizes, look, window.devicePixelRatio];
+    if (!newPicture(view, state, preview?.lr, preview?.momentum)) return;
+    if (newGround(view, state.surface, state.condition_number)) {
+      drawGround(terrain, width, height, plot, state, chart, look);
+    }
     const scene = { ...state, minima: chart.minima, terrain, tracks, preview, look };
     drawMap(sized(canvas, width, height), width, height, plot, scene);
     placeHandle(handle, plot, state.start);
@@ -311,7 +313,7 @@ function makeSide({ read, set, facts }, look) {
   const hint = element("p", { class: "hint" });
   const row = element("div", { class: "tabs", role: "tablist" }, ...tabs);
   const node = element("div", { class: "side" }, row, panel, hint);
-  const known = keepStability();
+  const [known, isNew] = [keepStability(), changes()];
   const cells = followCells(panel, canvas, known, look, (cell) => take(cell, known.latest.map, read, set, facts));
   const show = (scene) => {
     const { state } = scene;
@@ -320,7 +322,7 @@ function makeSide({ read, set, facts }, look) {
     const name = isMap ? "Stability map: arrow keys choose a run, Enter takes its settings" : "Loss at every step";
     update(panel, null, { tabindex: isMap ? 0 : -1, "aria-label": name });
     update(hint, isMap ? hintOf(scene) : "Every marker is one optimizer; ✕ is where it left the map.");
-    drawSide(canvas, scene, cells);
+    drawSide(canvas, scene, cells, isNew);
   };
   return { node, panel, show, stability: known.read };
 }
@@ -343,7 +345,8 @@ function keepStability() {
   kept.read = (message) => {
     if (message?.losses && message !== kept.message) {
       const map = readStability(message);
-      Object.assign(kept, { message, latest: { map, cells: paintCells(map) } });
+      const number = (kept.latest?.number ?? 0) + 1;
+      Object.assign(kept, { message, latest: { map, cells: paintCells(map), number } });
     }
     return kept.latest;
   };
@@ -357,15 +360,22 @@ function hintOf({ state, preview, stability }) {
   return `4,096 runs of ${stability.map.rule}${plain}, ★ the best: point at one to see its path, click to take it.`;
 }
 
-function drawSide(canvas, { state, tracks, look, facts, stability, cursor, sizes }, cells) {
-  const context = sized(canvas, ...sizes.side);
-  if (state.view === "loss") return drawLosses(context, ...sizes.side, { tracks, ...state, look });
-  if (!stability) return context.clearRect(0, 0, ...sizes.side);
-  const { rule } = stability.map;
-  const [color, shape] = [facts.colors[rule], facts.markers[rule]];
-  const present = { lr: state.lr[rule], momentum: state.momentum, color, shape };
-  cells.plot = stabilityAxes(...sizes.side, stability.map);
-  return drawStability(context, ...sizes.side, { ...stability, steps: state.steps, present, cursor, look });
+/** Draw it if it is new: neither a message nor a key should cost two pictures. */
+function drawSide(canvas, { state, tracks, look, facts, stability, cursor, sizes }, cells, isNew) {
+  const view = [state.view, look, sizes.side, window.devicePixelRatio];
+  if (state.view === "loss") {
+    if (!isNew(view, state)) return;
+    drawLosses(sized(canvas, ...sizes.side), ...sizes.side, { tracks, ...state, look });
+  } else if (!stability) {
+    if (isNew(view)) sized(canvas, ...sizes.side).clearRect(0, 0, ...sizes.side);
+  } else {
+    const { map, number } = stability;
+    const [color, shape] = [facts.colors[map.rule], facts.markers[map.rule]];
+    const present = { lr: state.lr[map.rule], momentum: state.momentum, color, shape };
+    cells.plot = stabilityAxes(...sizes.side, map);
+    if (!isNew(view, number, state.steps, present, cursor)) return;
+    drawStability(sized(canvas, ...sizes.side), ...sizes.side, { ...stability, steps: state.steps, present, cursor, look });
+  }
 }
 
 /** Which cell the pointer or the arrow keys point at; `take(cell)` on a click or Enter. */
@@ -510,7 +520,7 @@ function makeWork({ set, facts }) {
   const note = element("p", { class: "hint" });
   const line = element("div", { class: "title" }, title, chooser);
   const node = element("section", { class: "work", "aria-label": "one step in numbers" }, line, table, note);
-  let shown = "";
+  const newRows = changes();
   const show = ({ state }) => {
     chooser.value = state.chosen;
     const path = run(state, state.chosen, facts);
@@ -519,9 +529,7 @@ function makeWork({ set, facts }) {
     update(note, full ? "" : whyNone(state, path));
     table.hidden = !full;
     const rows = full ? arithmetic(state.chosen, full) : [];
-    const key = JSON.stringify(rows);
-    if (key !== shown) writeRows(body, rows);
-    shown = key;
+    if (newRows(rows)) writeRows(body, rows);
   };
   return { node, show };
 }
