@@ -161,13 +161,22 @@ def test_the_last_picture_depends_on_the_records_alone(notebook):
 
 
 def test_drawing_takes_its_share_of_the_time_and_no_more(notebook, monkeypatch):
-    """On a clock where a step takes 0.1 s and a drawing 0.2 s, at most 1 drawing in 100 steps fits in 2 %."""
+    """On a clock where a step takes 0.1 s and a sketch 0.2 s, 1 sketch in 200 steps is 1 %; then the picture."""
     clock = [0.0]
     monkeypatch.setattr(watch.time, "perf_counter", lambda: clock[0])
-    monkeypatch.setattr(watch._Curve, "_png", lambda self: clock.__setitem__(0, clock[0] + 0.2) or "")
+    monkeypatch.setattr(watch._Curve, "_svg", lambda self, first: clock.__setitem__(0, clock[0] + 0.2) or "")
     for _ in live_plot(records(steps=1000)):
         clock[0] += 0.1
-    assert 10 <= len(notebook) <= 12
+    assert len(notebook) == 5 + 1
+
+
+def test_a_sketch_grows_and_a_picture_ends_it(notebook, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(watch.time, "perf_counter", lambda: next(clock))
+    list(live_plot(records(steps=60)))
+    kinds = [next(iter(bundle)) for _, bundle in notebook]
+    assert len(kinds) >= 2
+    assert kinds == ["text/html"] * (len(kinds) - 1) + ["image/png"]
 
 
 def test_a_loss_is_read_only_when_it_is_drawn(notebook, monkeypatch):
@@ -181,7 +190,7 @@ def test_a_loss_is_read_only_when_it_is_drawn(notebook, monkeypatch):
 
 
 def test_outside_a_notebook_nothing_is_drawn(monkeypatch):
-    monkeypatch.setattr(watch._Curve, "_png", lambda self: pytest.fail("drawn"))
+    monkeypatch.setattr(watch._Curve, "_show", lambda self, *what: pytest.fail("drawn"))
     assert len(list(live_plot(records()))) == 20
 
 

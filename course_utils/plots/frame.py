@@ -20,6 +20,7 @@ __all__ = [
     "TEXT",
     "WIDTH",
     "Figure",
+    "balanced",
     "legend_handle",
     "new_figure",
     "set_axes",
@@ -76,7 +77,7 @@ def new_figure(title: str, source: str | None, *, note: str | None = None, heigh
     """An empty figure with its title and a pale line below it; the margins are found when it is drawn."""
     if not isinstance(title, str) or not 1 <= len(title.strip()) <= 180:
         raise ValueError(f"title must say what is seen in 1 to 180 letters, got {title!r}; try 'Momentum is first'")
-    heading, note = _balanced(title), note or (source and f"Data: {source}")
+    heading, note = balanced(title), note or (source and f"Data: {source}")
     height += 0.25 * heading.count("\n") + (0.3 if note else 0.0)
     figure = Figure(figsize=(WIDTH, height), dpi=_DPI, layout="compressed", facecolor="white")
     above = figure.suptitle(heading + ("\n" if note else ""), x=0.012, ha="left", linespacing=1.25)
@@ -86,7 +87,7 @@ def new_figure(title: str, source: str | None, *, note: str | None = None, heigh
     return figure
 
 
-def _balanced(title: str) -> str:
+def balanced(title: str) -> str:
     """The title in as few lines as fit, of about the same length."""
     count = math.ceil(len(title) / 60)
     return textwrap.fill(title, min(60, math.ceil(len(title) / count) + 8))

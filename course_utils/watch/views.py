@@ -1,6 +1,7 @@
 """How is the run doing? A bar and a curve.
 
-A view is rationed: it reads losses only when it draws, and it draws for at most a fiftieth of the time.
+A view is rationed: it reads losses only when it draws, and while the training goes on it draws for at most a
+hundredth of the time.
 """
 
 import base64
@@ -16,11 +17,13 @@ from tqdm import tqdm
 
 from course_utils.training import Step
 from course_utils.watch.records import check_text, checked
+from course_utils.watch.sketch import sketch
 
 __all__ = ["live_plot", "progress"]
 
-REDRAWS_PER_S = 15
-SHARE_OF_TIME = 0.02
+REDRAWS_PER_S = 10
+SHARE_OF_TIME = 0.01
+SMOOTHING = 0.9  # of the moving average
 
 
 def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
@@ -42,9 +45,10 @@ def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
 
 
 def live_plot(records: Iterable[Step], *, title: str = "Loss while training") -> Iterator[Step]:
-    """Draw the loss of every step and its moving average while ``records`` pass; the last state is always drawn.
+    """Draw the loss of every step and its moving average while ``records`` pass, up to ten times a second.
 
-    In a notebook it is one picture, redrawn in place; in a terminal nothing is drawn.
+    In a notebook it is one drawing, renewed in place; when the records end, or the loop is left, a picture of all
+    steps by ``course_utils.plots`` replaces it. In a terminal nothing is drawn.
     """
     check_text("title", title)
     curve = _Curve(title)
@@ -53,7 +57,7 @@ def live_plot(records: Iterable[Step], *, title: str = "Loss while training") ->
             curve.add(step)
             yield step
     finally:
-        curve.draw()
+        curve.finish()
 
 
 class _Area:
@@ -145,41 +149,57 @@ def _loss(step: Step) -> str:
 
 
 class _Curve:
-    """The loss so far, read from the device only to be drawn."""
+    """The loss so far, read from the device only to be drawn: sketched while it grows, a picture at the end."""
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.area = _Area()
-        self.first_step = 0
+        self.first: Step | None = None
         self.losses: list[float] = []
         self.unread: list[Tensor] = []
-        self.next_draw = 0.0
+        self.next_sketch = 0.0
 
     def add(self, step: Step) -> None:
-        if not self.losses and not self.unread:
-            self.first_step = step.step
-        self.unread.append(step.loss)
-        if time.perf_counter() >= self.next_draw:
-            self.draw()
-
-    def draw(self) -> None:
-        """Draw now, and earn the next drawing with 50 times as long without one."""
-        if not self.area.in_notebook or not (self.unread or self.losses):
-            self.unread.clear()
+        if not self.area.in_notebook:
             return
+        self.first = self.first or step
+        self.unread.append(step.loss)
+        if time.perf_counter() >= self.next_sketch:
+            self._sketch(self.first)
+
+    def _sketch(self, first: Step) -> None:
+        """Sketch now, and earn the next one with 100 times as long without."""
         began = time.perf_counter()
+        self._read()
+        self._show("text/html", self._svg(first))
+        now = time.perf_counter()
+        self.next_sketch = now + max(1 / REDRAWS_PER_S, (now - began) / SHARE_OF_TIME)
+
+    def finish(self) -> None:
+        """Replace the sketch by a picture of all steps, if there were any."""
+        if self.first:
+            self._read()
+            self._show("image/png", self._png(self.first))
+
+    def _read(self) -> None:
         if self.unread:
             self.losses += torch.stack(self.unread).tolist()
             self.unread.clear()
-        self.area.show({"image/png": self._png(), "text/plain": f"{self.title}: {len(self.losses)} steps"})
-        now = time.perf_counter()
-        self.next_draw = now + max(1 / REDRAWS_PER_S, (now - began) / SHARE_OF_TIME)
 
-    def _png(self) -> str:
+    def _show(self, kind: str, content: str) -> None:
+        self.area.show({kind: content, "text/plain": f"{self.title}: {len(self.losses)} steps"})
+
+    def _svg(self, first: Step) -> str:
+        from course_utils.plots.smoothing import smooth
+
+        smoothed = smooth(self.losses, SMOOTHING).tolist()
+        return sketch(self.losses, smoothed, title=self.title, first=first.step, steps=first.epochs * first.batches)
+
+    def _png(self, first: Step) -> str:
         from course_utils import plots
 
-        steps = list(range(self.first_step, self.first_step + len(self.losses)))
-        figure = plots.loss_curves({"loss": self.losses}, title=self.title, x=steps, beta=0.9)
+        steps = list(range(first.step, first.step + len(self.losses)))
+        figure = plots.loss_curves({"loss": self.losses}, title=self.title, x=steps, beta=SMOOTHING)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         return base64.b64encode(buffer.getvalue()).decode()
