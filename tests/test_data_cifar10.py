@@ -3,16 +3,19 @@
 import contextlib
 import hashlib
 import io
+import json
 import os
 import pickle
 import re
+import resource
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,6 +93,7 @@ class Server:
     ranges: bool = True  # whether it knows about resuming
     stop_after: int | None = None  # bytes after which it hangs up
     status: int = 200
+    delay_s: float = 0.0  # before an answer
     asked: list[str | None] = field(default_factory=list)  # the Range of each request
     url: str = ""
 
@@ -101,6 +105,7 @@ def answer(server):
         def do_GET(self):
             asked = self.headers.get("Range")
             server.asked.append(asked)
+            time.sleep(server.delay_s)
             start = int(re.match(r"bytes=(\d+)-", asked).group(1)) if asked and server.ranges else 0
             status = 416 if start >= len(server.content) else 206 if start else server.status
             body = server.content[start:] if status in (200, 206) else b""
@@ -306,21 +311,59 @@ def test_a_server_that_refuses_is_quoted(tmp_path, server):
         cifar10(tmp_path)
 
 
-def test_eight_kernels_at_once_download_and_unpack_once(tmp_path, monkeypatch):
-    downloads, unpacked = [], []
-    unpack = course_utils.data.cifar10._unpack
+# Eight kernels: processes of their own from the first look at the folder on. They start when the pipe is closed.
+CLASSROOM = """
+import json, os, sys
+from torchvision.datasets import CIFAR10
+from course_utils.data import load_images
+for name, value in json.loads(sys.argv[1]).items():
+    setattr(CIFAR10, name, value)
+start, go = os.pipe()
+for kernel in range(8):
+    if os.fork() == 0:
+        os.close(go)
+        os.read(start, 1)
+        split = load_images("cifar10", limit=None, root=sys.argv[2], announce=False)
+        os.write(1, f"{split.images.long().sum()}\\n".encode())
+        sys.exit()
+os.close(go)
+sys.exit(any([os.wait()[1] for kernel in range(8)]))
+"""
 
-    def counted(url, path, *, md5):
-        downloads.append(path)
-        time.sleep(0.2)  # long enough for the others to arrive
-        course_utils.data.download.download(url, path, md5=md5)
 
-    monkeypatch.setattr(course_utils.data.cifar10, "download", counted)
-    monkeypatch.setattr(course_utils.data.cifar10, "_unpack", lambda *where: unpacked.append(where) or unpack(*where))
-    with ThreadPoolExecutor(8) as kernels:
-        splits = list(kernels.map(cifar10, [tmp_path] * 8))
-    assert (len(downloads), len(unpacked)) == (1, 1)
-    assert all(torch.equal(split.images, splits[0].images) for split in splits)
+def test_eight_kernels_at_once_download_once_and_all_read_the_same(tmp_path, known, server):
+    server.delay_s = 0.5  # so that all have asked before the first is answered
+    small = {name: getattr(CIFAR10, name) for name in ("url", "tgz_md5", "train_list", "test_list", "meta")}
+    command = [sys.executable, "-c", CLASSROOM, json.dumps(small), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, 8 * f"{known.pixels['train'].sum(dtype=int)}\n"), done.stderr
+    assert len(server.asked) <= 8 + 1  # each knocks at most once, and one fetches the file
+    assert is_whole(tmp_path, known)
+
+
+@contextlib.contextmanager
+def room_for(count):
+    """No file may grow beyond ``count`` bytes: what a home with a quota looks like to a program."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_quota_that_is_too_small_is_named_with_the_cure_and_a_larger_one_goes_on(tmp_path, known, server):
+    half = len(known.archive) // 2
+    with room_for(half), pytest.raises(DataError, match=r"cannot be used: .*File too large.*COURSE_DATA_DIR"):
+        cifar10(tmp_path)
+    assert len(cifar10(tmp_path)) == 5 * PER_FILE
+    assert server.asked[-1] == f"bytes={half}-"
+
+
+def test_a_quota_that_is_too_small_makes_auto_fall_back_and_say_so(tmp_path, known, capsys):
+    with room_for(len(known.archive) // 2):
+        load_images(limit=None, root=tmp_path)
+    assert capsys.readouterr().out == FELL_BACK.format("the data folder cannot be used")
 
 
 def test_an_archive_that_points_outside_its_folder_is_refused(tmp_path, server, monkeypatch):
