@@ -19,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
+from kernel_client import KernelClient
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -65,6 +66,7 @@ def fresh_kernel(notebook: NotebookNode, folder: Path, *, timeout_s: float) -> I
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(
+            client_factory=KernelClient,
             kernel_name=CURRENT_ENV_KERNEL_NAME,
             kernel_spec_manager=NbvalKernelspecManager(),
             transport_encryption="auto",  # else ipykernel warns about plain text at every start
