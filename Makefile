@@ -41,7 +41,7 @@ test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
 outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
 	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
 
-mutants: $(BIN)/ready ## make about ninety small faults, one at a time, and see that a test notices each
+mutants: $(BIN)/ready ## make about 165 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python tests/mutate.py
 
 figures: $(BIN)/ready ## draw images/ again

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 from torch.optim.lr_scheduler import StepLR
 
-from course_utils.apps.live_optimizer import CHOICES, make, momentum_of, name_of
+from course_utils.apps.live_optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
 from course_utils.apps.live_record import SHOWN, Mark, in_words
 from course_utils.apps.live_trainer import Trainer
 from course_utils.apps.live_training import MOST_POINTS, LiveTraining
@@ -264,6 +264,14 @@ def test_a_changed_momentum_is_used_from_the_next_step_on(trainer):
     run = trained(3)
     run.optimizer.param_groups[0]["momentum"] = 0.9
     assert torch.equal(weights(trainer.run), weights(trained(6, run)))
+
+
+def test_a_change_reaches_every_parameter_group():
+    groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in (0.1, 0.2)]
+    optimizer = torch.optim.SGD(groups)
+    set_lr(optimizer, 0.5)
+    set_momentum(optimizer, 0.7)
+    assert [(group["lr"], group["momentum"]) for group in optimizer.param_groups] == [(0.5, 0.7)] * 2
 
 
 def test_another_optimizer_starts_afresh_with_the_lr_of_the_old_one(trainer):

@@ -130,6 +130,7 @@ def test_the_condition_number_has_a_slider_on_the_bowl_only(notebook):
     slider = control(notebook, "condition number (of the bowl)")
     assert not slider.is_visible()
     control(notebook, "surface").select_option("Quadratic")
+    slider.wait_for()  # it is shown with the next drawing; focus on a hidden element goes nowhere, without a word
     slider.focus()
     notebook.page.keyboard.press("End")
     assert becomes(notebook, "race.condition_number", 100.0) == 100.0

@@ -219,6 +219,12 @@ def test_the_written_step_leads_from_one_point_of_the_path_to_the_next(page, nam
     assert rows[-1]["values"] == path["points"][step]
 
 
+def test_the_bias_correction_is_written_with_the_number_of_the_step(page):
+    rows, _ = rows_of(page, OptimizerRace(BEALE), "Adam", 40)
+    rules = {row["symbol"]: row["rule"] for row in rows}
+    assert (rules["m̂"], rules["v̂"]) == ("m / (1 − β₁^40)", "v / (1 − β₂^40)")
+
+
 def test_momentum_zero_is_written_as_plain_sgd(page):
     race = OptimizerRace(BEALE, momentum=0.0)
     symbols = {name: [row["symbol"] for row in rows_of(page, race, name, 3)[0]] for name in ("SGD", "Nesterov")}

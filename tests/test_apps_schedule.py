@@ -218,6 +218,21 @@ def test_a_parameter_that_blows_the_lr_up_is_refused():
         planned(scheduler="ExponentialLR", parameters={"gamma": 9.0}, cadence="step")
 
 
+def test_a_parameter_that_makes_the_lr_negative_is_refused():
+    falling = {"base_lr": 1.0, "max_lr": 0.1, "step_size_up": 4, "mode": "exp_range", "gamma": 1.5}
+    with pytest.raises(Unfit, match=r"gamma makes the lr -\S+ at step"):
+        planned(scheduler="CyclicLR", parameters=falling)
+
+
+def test_an_lr_that_torch_rounds_to_just_below_0_is_no_negative_lr():
+    curve = planned(scheduler="LinearLR", parameters={"end_factor": 0.0}, epochs=30).curve
+    assert -1e-15 < curve.min() < 0
+
+
+def test_exactly_fifty_thousand_updates_are_allowed():
+    assert len(planned(epochs=1000, steps_per_epoch=50).curve) == 50_000
+
+
 def test_too_many_updates_are_refused_beside_what_was_changed():
     with pytest.raises(Unfit, match="at most 50,000") as caught:
         changed(planned(), {"epochs": 1000})

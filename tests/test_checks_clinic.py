@@ -107,6 +107,14 @@ def test_a_loop_that_trains_without_a_fault_but_learns_nothing_is_not_repaired(r
     assert "hardly learns" in check_repairs({"A": idle}).message
 
 
+def test_a_loss_that_falls_by_one_percent_is_hardly_learned(repaired: dict[str, Loop]) -> None:
+    def slow(model: Any, loader: Any) -> list[float]:
+        repaired["A"](model, loader)
+        return [1.0] * 5 + [0.99] * 5
+
+    assert "hardly learns: loss 1.000 at first, 0.990 at last" in check_repairs({"A": slow}).message
+
+
 @pytest.mark.parametrize(
     ("returned", "words"), [(None, "must return its losses"), ([2.3], "returned 1 losses"), (["x"], "must return")]
 )

@@ -219,7 +219,7 @@ def test_the_fair_comparison_is_recognised(answer: str) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [("A", "not the same treatment"), ("c", "one side was tuned"), ("D", "expected"), (2, "expected"),
+    [("A", "not the same treatment"), ("c", "one side was tuned"), ("D", "expected"), ("", "expected"), (2, "expected"),
      (None, "no answer yet")],
 )  # fmt: skip
 def test_an_unfair_comparison_is_named(answer: Any, words: str) -> None:

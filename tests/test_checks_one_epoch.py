@@ -209,10 +209,17 @@ def test_a_running_loss_without_graphs_is_right(answer: Callable[..., Any]) -> N
     assert check_running_loss(answer)
 
 
+def with_the_loss_before(total: Any, loss: Any) -> tuple[float, Any, Any]:
+    """The sum, and the latest two losses."""
+    summed_up, _, before = total or (0.0, None, None)
+    return summed_up + loss.item(), before, loss
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (summed(lambda total, loss: total + loss), "still holds a graph"),
+        (summed(with_the_loss_before, lambda total: total[0]), "up to 2 graphs were alive"),
         (summed(lambda total, loss: total + loss, lambda total: total.item()), "up to 6 graphs were alive"),
         (summed(lambda total, loss: total + loss, lambda total: total.detach()), "up to 6 graphs were alive"),
         (summed(lambda total, loss: [*(total or []), loss], lambda all_: sum(all_).item()), "up to 6 graphs"),

@@ -163,6 +163,7 @@ def test_the_momentum_step_of_torch_passes(answer: Callable[..., Any]) -> None:
         (lambda p, g, v, lr, m: (p + (m * v - lr * g), m * v - lr * g), "holds the lr already"),
         (lambda p, g, v, lr, m: (p - 2 * lr * (m * v + g), m * v + g), "v is right; from p"),
         (lambda p, g, v, lr, m: (p, 7 * v), "the new v is [4.1, 2.1]"),
+        (lambda p, g, v, lr, m: (p - lr * (m * v + g), v), "the new v is [4.1, 2.1]"),
         (lambda p, g, v, lr, m: p - lr * (m * v + g), "return two things"),
         (lambda p, g, v, lr, m: ("p", "v"), "are tensors like p and g"),
         (lambda p, g, v, lr, m: (p[0], v[0]), "are tensors like p and g"),

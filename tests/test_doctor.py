@@ -15,7 +15,10 @@ from torch import nn
 
 from course_utils import doctor
 from course_utils.data import Loader, Split
+from course_utils.doctor import Finding
 from course_utils.doctor.probes import HUB, watched_attributes
+from course_utils.doctor.record import Recording, Update
+from course_utils.doctor.registry import Registry
 
 HOOKS = [
     *(
@@ -160,6 +163,15 @@ def test_nested_blocks_see_the_same_steps():
     assert (len(outer.recording.updates), len(inner.recording.updates)) == (32, 16)
 
 
+def test_the_outer_of_two_blocks_still_sees_the_steps_after_the_inner_one():
+    s = setup()
+    with doctor.watch() as outer:
+        with doctor.watch():
+            learn(s, 1)
+        learn(s, 1)
+    assert len(outer.recording.updates) == len(outer.recording.backwards) == 32
+
+
 def test_nothing_of_the_training_is_kept_alive():
     with doctor.watch() as report:
         s = setup()
@@ -196,6 +208,41 @@ def test_assert_healthy_fails_with_the_report_as_its_text():
             s.opt.step()
     with pytest.raises(AssertionError, match="missing-zero-grad"):
         report.assert_healthy()
+
+
+def test_every_zero_grad_is_counted():
+    with doctor.watch() as report:
+        learn(setup(), 1)
+    assert report.recording.zeroings == 16
+
+
+def test_a_closure_that_forgets_zero_grad_is_caught():
+    s = setup()
+    with doctor.watch() as report:
+        for x, y in s.loader:
+
+            def closure(images=x, labels=y):
+                loss = F.cross_entropy(s.model(images), labels)
+                loss.backward()
+                return loss
+
+            s.opt.step(closure)
+    assert [finding.name for finding in report.findings] == ["missing-zero-grad"]
+
+
+def test_a_new_optimizer_that_is_given_the_memory_of_the_old_one_forgets_nothing():
+    s = setup(optimizer="adam")
+    with doctor.watch() as report:
+        learn(s, 1)
+        old, s.opt = s.opt, torch.optim.Adam(s.model.parameters(), lr=0.01)
+        s.opt.load_state_dict(old.state_dict())
+        learn(s, 1)
+    assert report.findings == ()
+
+
+def test_an_object_does_not_take_the_number_of_one_that_is_gone():
+    registry = Registry()
+    assert [registry.number(nn.Identity()) for _ in range(50)] == list(range(50))
 
 
 def test_an_empty_block_is_neither_healthy_nor_ill():
@@ -297,6 +344,27 @@ def test_html_escapes_what_an_exception_says():
     report = block.__enter__()
     leave(block, lambda _: ValueError("<script>alert(1)</script>"))
     assert "<script>" not in report._repr_html_()
+
+
+@pytest.fixture
+def two_findings():
+    """A report on an error and a warning, whose evidence looks like code."""
+    report = doctor.Report()
+    report.recording = Recording(updates=(Update(),))
+    report.findings = tuple(
+        Finding(name, severity, "title", "<b>seen</b>", "why", "fix", "notebook.ipynb, section 1")
+        for name, severity in (("missing-step", "error"), ("measuring-with-gradients", "warning"))
+    )
+    return report
+
+
+def test_the_html_has_the_colour_of_the_most_severe_finding(two_findings):
+    html = two_findings._repr_html_()
+    assert re.findall(r'class="head" style="border-color:(#\w+)"', html) == re.findall(r"left-color:(#\w+)", html)[:1]
+
+
+def test_html_escapes_what_was_seen(two_findings):
+    assert "<b>seen" not in two_findings._repr_html_()
 
 
 def headings(notebook):

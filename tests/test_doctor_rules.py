@@ -1,5 +1,7 @@
 """The rules on recordings made by hand, and the table of what explains what."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from course_utils.doctor.causes import EXPLAINS, ORDER, ranked
@@ -9,14 +11,17 @@ from course_utils.doctor.record import (
     DataSource,
     Forwards,
     Measure,
+    ModelFacts,
     OptimizerFacts,
     Recording,
     SchedulerFacts,
     Survivors,
+    TensorFacts,
     Update,
 )
 from course_utils.doctor.report import diagnose
-from course_utils.doctor.rules import RULES, data, learning, measuring, memory, order, scheduling
+from course_utils.doctor.rules import RULES, data, heads, learning, measuring, memory, order, parameters, scheduling
+from course_utils.doctor.schedulers import horizon
 
 
 def finding(name, severity="error"):
@@ -101,7 +106,7 @@ def test_two_players_may_raise_each_others_loss():
     assert learning.learning_rate_too_high(recording) is None
 
 
-@pytest.mark.parametrize(("alive", "found"), [((1, 1, 1), False), ((2, 12, 22), True)])
+@pytest.mark.parametrize(("alive", "found"), [((1, 1, 1), False), ((5, 5, 5), False), ((2, 12, 22), True)])
 def test_memory_must_grow(alive, found):
     survivors = tuple(Survivors(10 * i, 10 * i + 5, n, 0, 9) for i, n in enumerate(alive))
     assert (memory.loss_kept_with_graph(Recording(survivors=survivors)) is not None) == found
@@ -142,3 +147,81 @@ def test_the_diagnosis_of_a_recording_is_a_pure_function():
     recording = Recording(updates=(Update(stale=1),) * 5)
     assert diagnose(recording) == diagnose(recording)
     assert named(diagnose(recording)) == ["missing-zero-grad"]
+
+
+# -- the numbers that are told ------------------------------------------------------------------------------------
+
+
+def test_the_evidence_counts_the_tensors_with_a_stale_gradient():
+    recording = Recording(updates=(Update(stale=2, tensors=4),) * 5)
+    assert "the gradient of 2 of 4 parameter tensors" in order.missing_zero_grad(recording).seen
+
+
+def test_a_loss_that_breaks_is_told_with_its_first_and_its_last_finite_value():
+    recording = Recording(updates=(Update(),) * 3, measures=losses(2.3, 40.0, float("inf")))
+    assert "(it was 2.3 at first and 40 just before)" in learning.learning_rate_too_high(recording).seen
+
+
+def test_the_evidence_counts_the_test_batches_that_were_learned_from():
+    forwards = (Forwards(source=0, count=3), Forwards(source=0, learned_from=False, count=10))
+    recording = Recording(forwards=forwards, sources=(DataSource(split="test", mark="Set(train=False)"),))
+    assert data.trained_on_test_split(recording).seen.startswith("3 batches ")
+
+
+# -- where a rule begins to speak ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.79, None), (0.8, "warning"), (0.94, "warning"), (0.95, "error")])
+def test_a_relu_layer_is_dead_from_four_fifths_of_its_units_on(share, severity):
+    recording = Recording(measures=tuple(Measure("relu", "ReLU 1 of 1", step, (share,)) for step in range(4)))
+    found = learning.dead_relus(recording)
+    assert (found and found.severity) == severity
+
+
+@pytest.mark.parametrize(("kind", "found"), [("OneCycleLR", False), ("LambdaLR", True)])
+def test_a_one_cycle_may_fall_at_every_batch(kind, found):
+    updates = tuple(Update(lr=0.1 * (1 - i / 40) ** 2) for i in range(40))
+    recording = Recording(updates=updates, schedulers=(SchedulerFacts(kind=kind, steps=40),), period=20)
+    assert (scheduling.scheduler_stepped_per_batch(recording) is not None) == found
+
+
+@pytest.mark.parametrize(("peak", "found"), [(0.1, True), (0.2, False)])
+def test_a_fall_after_a_warm_up_is_a_plan_for_batches(peak, found):
+    updates = tuple(Update(lr=lr) for lr in (0.1, *[peak] * 9, *[0.04] * 30))
+    recording = Recording(updates=updates, schedulers=(SchedulerFacts(kind="LambdaLR", steps=40),), period=20)
+    assert (scheduling.scheduler_stepped_per_batch(recording) is not None) == found
+
+
+def test_a_probability_may_be_zero():
+    measures = tuple(Measure("rows", "cross_entropy", step, (0.0, 1.0, 1.0, 2.3)) for step in range(3))
+    assert heads.softmax_before_cross_entropy(Recording(measures=measures)) is not None
+
+
+@pytest.mark.parametrize(("frozen", "severity"), [(2, "warning"), (4, "error")])
+def test_only_an_optimizer_that_is_wholly_frozen_is_an_error(frozen, severity):
+    recording = Recording(updates=(Update(tensors=4, frozen=frozen),) * 3)
+    assert parameters.frozen_by_accident(recording).severity == severity
+
+
+@pytest.mark.parametrize(("times", "found"), [(1, False), (2, True)])
+def test_an_optimizer_made_anew_once_has_forgotten(times, found):
+    optimizers = tuple(OptimizerFacts(number, "Adam", stateful=True) for number in range(times))
+    assert (parameters.optimizer_recreated(Recording(optimizers=optimizers)) is not None) == found
+
+
+@pytest.mark.parametrize("trained_before", [False, True])
+def test_a_first_look_at_the_network_is_no_measurement(trained_before):
+    forwards = (Forwards(count=5), Forwards(learned_from=False, after_first_backward=trained_before))
+    recording = Recording(
+        updates=(Update(),) * 5, forwards=forwards, models=(ModelFacts(),), tensors=(TensorFacts("weight"),)
+    )
+    assert (measuring.measuring_with_gradients(recording) is not None) == trained_before
+
+
+def test_of_two_causes_that_explain_each_other_the_first_one_stays():
+    found = ranked([finding("missing-backward"), finding("loss-without-gradient")])
+    assert named(found) == ["loss-without-gradient"]
+
+
+def test_the_horizon_of_an_exponential_decay_is_where_one_percent_is_left():
+    assert 0.5 ** horizon(SimpleNamespace(gamma=0.5)) == pytest.approx(0.01)

@@ -23,7 +23,8 @@ def test_a_mutant_changes_what_python_sees_and_is_still_python(mutant):
     path = ROOT / mutant.file
     text = path.read_text(encoding="utf-8")
     before, after = (code_of(path, version) for version in (text, mutated(mutant, text)))
-    ast.parse(after)
+    if path.suffix != ".js":  # Python cannot read JavaScript; the page that the tests open does
+        ast.parse(after)
     assert before != after
 
 

@@ -36,6 +36,7 @@ LIMITS = {"lr": (1e-8, 100.0), "epochs": (1, 1000), "steps_per_epoch": (1, 10_00
 # distance to the next float32, so the weight stays what it is.
 WEIGHT, GRADIENT = 0.05, 0.01
 FLOOR = float(np.spacing(np.float32(WEIGHT))) / 2 / GRADIENT
+ROUNDING = 1e-12  # of lr; so far below 0 torch itself may end where it should reach 0, as LinearLR does
 # The one parameter that must be as long as the run: torch stops with an error at the call after it.
 _AS_LONG_AS_THE_RUN = "total_steps"
 
@@ -181,8 +182,9 @@ def _curve(
         culprit = next((name for name in parameters if name in said), blamed)
         value = parameters.get(culprit, run.get(culprit))
         raise Unfit(culprit, f"{scheduler} cannot work with {culprit}={value!r}: {said}") from error
-    if not np.isfinite(curve).all() or (curve < 0).any():
-        step = int(np.flatnonzero(~np.isfinite(curve) | (curve < 0))[0])
+    wrong = np.flatnonzero(~np.isfinite(curve) | (curve < -ROUNDING * lr))
+    if len(wrong):
+        step = int(wrong[0])
         raise Unfit(
             blamed, f"{blamed} makes the lr {curve[step]:g} at step {step:,}; try a value nearer to the last one"
         )
