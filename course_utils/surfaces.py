@@ -34,9 +34,11 @@ class Surface:
         xlim: left and right edge of the map.
         ylim: lower and upper edge of the map.
         levels: losses at which to draw contour lines, ascending.
+        gradient: ``(x, y) -> (dz/dx, dz/dy)``, where it is written out: that takes a tenth of the time of autograd,
+            which has the last word on it in the tests. None leaves it to autograd.
 
     Raises:
-        ValueError: an edge, the start or a level is out of order.
+        ValueError: an edge, the start or a level is out of order, or the gradient is that of another loss.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Surface:
     xlim: Point
     ylim: Point
     levels: tuple[float, ...]
+    gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
     def __post_init__(self) -> None:
         for edge, (low, high), place in (("xlim", self.xlim, self.start[0]), ("ylim", self.ylim, self.start[1])):
@@ -58,6 +61,8 @@ class Surface:
                 raise ValueError(f"start must lie on the map, got {self.start} outside {edge} {(low, high)}; move one")
         if len(self.levels) < 2 or not all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False)):
             raise ValueError(f"levels must be two or more ascending losses, got {self.levels}; try (0.1, 1.0, 10.0)")
+        if self.gradient is not None:
+            _check_gradient(self, self.gradient)
 
     def __call__(self, x: Tensor | float, y: Tensor | float) -> Tensor:
         """The loss at every point ``(x, y)``, in the shape to which both broadcast; plain numbers count as float64.
@@ -108,23 +113,58 @@ def quadratic(condition_number: float) -> Surface:
         xlim=(-10.0, 10.0),
         ylim=(-4.0, 4.0),
         levels=_levels(0.5, 0.95 * (50.0 + 8.0 * condition_number), 12),
+        gradient=partial(_quadratic_gradient, curvature=float(condition_number)),
     )
+
+
+def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
+    """Compare with autograd at the start and at a place that is nothing special."""
+    (left, right), (lower, upper) = surface.xlim, surface.ylim
+    for place in (surface.start, (left + 0.3 * (right - left), lower + 0.8 * (upper - lower))):
+        with torch.enable_grad():
+            x, y = (torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in place)
+            right_one = torch.autograd.grad(surface(x, y), (x, y), materialize_grads=True)
+        found = tuple(float(slope) for slope in gradient(x.detach(), y.detach()))
+        if not torch.allclose(torch.tensor(found, dtype=torch.float64), torch.stack(right_one), rtol=1e-9):
+            raise ValueError(
+                f"gradient must be that of loss, got {found} at {place} for {tuple(map(float, right_one))}; "
+                "try gradient=None, which leaves it to autograd"
+            )
 
 
 def _quadratic(x: Tensor, y: Tensor, *, curvature: float) -> Tensor:
     return (x**2 + curvature * y**2) / 2
 
 
+def _quadratic_gradient(x: Tensor, y: Tensor, *, curvature: float) -> tuple[Tensor, Tensor]:
+    return x, curvature * y
+
+
 def _saddle(x: Tensor, y: Tensor) -> Tensor:
     return (x**2 - 1) ** 2 / 4 + y**2 / 2
+
+
+def _saddle_gradient(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return (x**2 - 1) * x, y
 
 
 def _rosenbrock(x: Tensor, y: Tensor) -> Tensor:
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
+def _rosenbrock_gradient(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    dy = 200 * (y - x**2)
+    return -2 * (1 - x) - dy * (2 * x), dy
+
+
 def _beale(x: Tensor, y: Tensor) -> Tensor:
     return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
+def _beale_gradient(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    a, b, c = 1.5 - x + x * y, 2.25 - x + x * y**2, 2.625 - x + x * y**3
+    dx = 2 * (a * (y - 1) + b * (y**2 - 1) + c * (y**3 - 1))
+    return dx, 2 * x * (a + 2 * b * y + 3 * c * y**2)
 
 
 def _levels(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -152,6 +192,7 @@ RAVINE = Surface(
     xlim=(-10.0, 10.0),
     ylim=(-4.0, 4.0),
     levels=_levels(0.5, 200.0, 12),
+    gradient=partial(_quadratic_gradient, curvature=20.0),
 )
 
 # The start lies almost on the ridge y-axis: the slope along it leads to the saddle point (0, 0), not to a minimum.
@@ -164,6 +205,7 @@ SADDLE = Surface(
     xlim=(-2.0, 2.0),
     ylim=(-1.1, 1.1),
     levels=(0.03, 0.08, 0.16, 0.25, 0.36, 0.5, 0.7, 1.0, 1.5, 2.5),  # 0.25 is the saddle's own
+    gradient=_saddle_gradient,
 )
 
 # Source: H. Rosenbrock, An automatic method for finding the greatest or least value of a function, 1960.
@@ -176,6 +218,7 @@ ROSENBROCK = Surface(
     xlim=(-2.0, 2.0),
     ylim=(-1.0, 3.0),
     levels=_levels(0.25, 2500.0, 13),
+    gradient=_rosenbrock_gradient,
 )
 
 # Source: E. Beale, On an iterative method for finding a local minimum of a function of more than one variable, 1958.
@@ -188,6 +231,7 @@ BEALE = Surface(
     xlim=(-1.0, 4.5),
     ylim=(-1.0, 2.0),
     levels=_levels(0.05, 600.0, 13),
+    gradient=_beale_gradient,
 )
 
 SURFACES = (QUADRATIC, RAVINE, SADDLE, ROSENBROCK, BEALE)

@@ -151,7 +151,7 @@ def test_a_path_that_leaves_the_map_says_at_which_step():
 
 @pytest.mark.parametrize(("slope", "step"), [((1.0, 0.0), 11), ((-1.0, 0.0), 11), ((0.0, 1.0), 5), ((0.0, -1.0), 5)])
 def test_a_path_leaves_the_map_over_any_of_its_edges(slope, step):
-    plane = dataclasses.replace(RAVINE, loss=lambda x, y: slope[0] * x + slope[1] * y, start=(0.0, 0.0))
+    plane = dataclasses.replace(RAVINE, gradient=None, loss=lambda x, y: slope[0] * x + slope[1] * y, start=(0.0, 0.0))
     assert descend(plane, sgd(lr=1.0), steps=20).left_map_at == step
 
 
@@ -264,7 +264,9 @@ def test_a_setting_that_gave_no_finite_number_diverged():
 
 
 def test_a_setting_that_diverged_does_not_come_back():
-    walls = dataclasses.replace(RAVINE, loss=lambda x, y: torch.where(x.abs() > 1.5, torch.inf, x**2 / 2))
+    walls = dataclasses.replace(
+        RAVINE, gradient=None, loss=lambda x, y: torch.where(x.abs() > 1.5, torch.inf, x**2 / 2)
+    )
     assert descend_many(walls, lr=3.0, start=(1.0, 0.0), steps=2).diverged
 
 

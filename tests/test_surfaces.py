@@ -33,6 +33,19 @@ def test_the_gradient_of_autograd_is_the_numerical_one(surface):
     assert torch.autograd.gradcheck(surface, (x.requires_grad_(), y.requires_grad_()))
 
 
+@pytest.mark.parametrize("surface", [*SURFACES, quadratic(7.3)], ids=lambda surface: surface.name)
+def test_the_gradient_written_out_is_that_of_autograd(surface):
+    x, y = (numbers.requires_grad_() for numbers in points_of(surface, 500))
+    expected = torch.autograd.grad(surface(x, y).sum(), (x, y))
+    written = surface.gradient(x.detach(), y.detach())
+    torch.testing.assert_close(written, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gradient_of_another_loss_is_refused():
+    with pytest.raises(ValueError, match=r"gradient must be that of loss, got .* try gradient=None"):
+        dataclasses.replace(RAVINE, loss=ROSENBROCK.loss)
+
+
 @EVERY
 def test_the_slope_vanishes_at_every_minimum(surface):
     for point in surface.minima:
