@@ -50,8 +50,10 @@ figures: $(BIN)/ready ## draw images/ again
 reproduce: $(BIN)/ready ## the source notes' experiments at full length, theirs beside ours
 	@$(BIN)/python -m benchmarks.reproduce
 
-bench: $(BIN)/ready ## the course's loop beside the notes', one by hand, and the limit of this machine
+bench: $(BIN)/ready ## the course's loop beside the notes', one by hand, and this machine's limit; memory; start-up
 	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.startup
 
 bench-doctor: $(BIN)/ready ## the loop doctor on about 370 small programs, faulty and healthy
 	@$(BIN)/python -m benchmarks.doctor
