@@ -212,6 +212,11 @@ def test_ctrl_c_ends_the_loop_after_the_step_and_says_how_to_go_on(capsys):
     )
 
 
+def test_ctrl_c_in_the_last_step_promises_nothing_more(capsys):
+    assert len(list(interruptible(pressing(records(), at=19)))) == 20
+    assert capsys.readouterr().out == "Stopped after step 20, the last one: the training is complete.\n"
+
+
 def test_an_interrupted_run_that_goes_on_ends_with_the_weights_of_an_undisturbed_one():
     whole, stopped = tiny_run(momentum=0.9), tiny_run(momentum=0.9)
     list(train(whole, TinyData(), epochs=3))

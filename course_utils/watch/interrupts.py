@@ -48,7 +48,10 @@ def held_interrupt() -> Iterator[list[int]]:
 
 
 def _how_to_go_on(step: Step) -> str:
+    done, all_steps = step.step + 1, step.epochs * step.batches
+    if done == all_steps:
+        return f"Stopped after step {done}, the last one: the training is complete."
     return (
-        f"Stopped after step {step.step + 1} of {step.epochs * step.batches}, in epoch {step.epoch + 1} of "
-        f"{step.epochs}. Nothing is lost: run this cell again to go on."
+        f"Stopped after step {done} of {all_steps}, in epoch {step.epoch + 1} of {step.epochs}. "
+        "Nothing is lost: run this cell again to go on."
     )
