@@ -16,7 +16,7 @@ from benchmarks.widgets import Row
 
 __all__ = ["main"]
 
-IMAGES, BATCH = 640, 64
+IMAGES, BATCH = 128, 64
 
 # What one process does; it prints its peak (the most memory it ever held) in MB after each part.
 PROGRAM = """
