@@ -38,6 +38,7 @@ class Surface:
             which has the last word on it in the tests. None leaves it to autograd.
 
     Raises:
+        TypeError: a field has the wrong type.
         ValueError: an edge, the start or a level is out of order, or the gradient is that of another loss.
     """
 
@@ -52,6 +53,7 @@ class Surface:
     gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self)
         for edge, (low, high), place in (("xlim", self.xlim, self.start[0]), ("ylim", self.ylim, self.start[1])):
             if not -math.inf < low < high < math.inf:
                 raise ValueError(
@@ -68,9 +70,15 @@ class Surface:
         """The loss at every point ``(x, y)``, in the shape to which both broadcast; plain numbers count as float64.
 
         Raises:
-            TypeError: ``x`` or ``y`` is neither a tensor nor a number.
+            TypeError: ``x`` or ``y`` is neither a tensor of real numbers nor a number.
+            ValueError: the shapes of ``x`` and ``y`` do not broadcast.
         """
-        return self.loss(_as_tensor(x, "x"), _as_tensor(y, "y"))
+        x, y = _as_tensor(x, "x"), _as_tensor(y, "y")
+        try:
+            return self.loss(x, y)
+        except RuntimeError:
+            _check_shapes(x, y)
+            raise
 
     def grid(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
         """The map as numbers to draw: x ``(points,)``, y ``(points,)`` and the loss ``(points, points)``, float64.
@@ -117,17 +125,49 @@ def quadratic(condition_number: float) -> Surface:
     )
 
 
+def _check_types(surface: Surface) -> None:
+    for name in ("name", "formula"):
+        if not isinstance(text := getattr(surface, name), str):
+            raise TypeError(f'{name} must be a text, got {type(text).__name__}; try {name}="x^2 + y^2"')
+    for name in ("loss", "gradient"):
+        function = getattr(surface, name)
+        if not (callable(function) or (name == "gradient" and function is None)):
+            raise TypeError(f"{name} must be a function of x and y, got {function!r}; try lambda x, y: x**2 + y**2")
+    for name in ("start", "xlim", "ylim", "levels", "minima"):
+        value = getattr(surface, name)
+        numbers = value if isinstance(value, tuple) else (None,)
+        if name == "minima":
+            numbers = tuple(entry for point in numbers for entry in (point if _is_pair(point) else (None,)))
+        elif name != "levels" and not _is_pair(value):
+            numbers = (None,)
+        if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
+            example = {"levels": (0.1, 1.0, 10.0), "minima": ((0.0, 0.0),)}.get(name, (-1.0, 1.0))
+            raise TypeError(f"{name} must be a tuple of numbers, got {value!r}; try {example}")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2
+
+
+def _check_shapes(x: Tensor, y: Tensor) -> None:
+    try:
+        torch.broadcast_tensors(x, y)  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        message = f"x and y must broadcast, got {tuple(x.shape)} and {tuple(y.shape)}; try two of the same shape"
+        raise ValueError(message) from None
+
+
 def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
     """Compare with autograd at the start and at a place that is nothing special."""
     (left, right), (lower, upper) = surface.xlim, surface.ylim
     for place in (surface.start, (left + 0.3 * (right - left), lower + 0.8 * (upper - lower))):
         with torch.enable_grad():
             x, y = (torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in place)
-            right_one = torch.autograd.grad(surface(x, y), (x, y), materialize_grads=True)
+            expected = torch.autograd.grad(surface(x, y), (x, y), materialize_grads=True)
         found = tuple(float(slope) for slope in gradient(x.detach(), y.detach()))
-        if not torch.allclose(torch.tensor(found, dtype=torch.float64), torch.stack(right_one), rtol=1e-9):
+        if not torch.allclose(torch.tensor(found, dtype=torch.float64), torch.stack(expected), rtol=1e-9):
             raise ValueError(
-                f"gradient must be that of loss, got {found} at {place} for {tuple(map(float, right_one))}; "
+                f"gradient must be that of loss, got {found} at {place} for {tuple(map(float, expected))}; "
                 "try gradient=None, which leaves it to autograd"
             )
 

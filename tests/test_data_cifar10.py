@@ -29,6 +29,7 @@ import course_utils.data.cifar10
 import course_utils.data.download
 import course_utils.data.sources
 from course_utils.data import DataError, Split, load_images
+from course_utils.data.cifar10 import read_cifar10
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -198,6 +199,11 @@ def test_limit_takes_the_first_images_and_keeps_no_others_alive(on_disk, known, 
     images = cifar10(on_disk, limit=limit)
     assert np.array_equal(images.images.numpy(), known.pixels["train"][:limit])
     assert images.images.untyped_storage().nbytes() == limit * 3072
+
+
+@pytest.mark.parametrize("limit", [PER_FILE + 1, 2 * PER_FILE])
+def test_the_reader_itself_stops_at_the_limit(on_disk, limit):
+    assert len(read_cifar10(on_disk, "train", limit)) == limit
 
 
 def test_cifar10_lies_in_channels_last_memory(on_disk):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -23,11 +24,13 @@ from hypothesis import strategies as st
 
 import course_utils
 from course_utils import (
+    apps,
     catalog,
     checks,
     data,
     descent,
     devices,
+    doctor,
     model,
     optim,
     plots,
@@ -41,8 +44,10 @@ from course_utils.checks.verdict import Verdict
 from tests.test_training import TinyData, tiny_run
 
 PACKAGE = Path(course_utils.__file__).parent
-ROOMS = (catalog, checks, data, descent, devices, model, optim, plots, schedules, seeding, surfaces, training, watch)
-LATER = {"apps", "doctor"}
+ROOMS = (
+    apps, catalog, checks, data, descent, devices, doctor, model, optim, plots, schedules, seeding, surfaces, training,
+    watch,
+)  # fmt: skip
 SECONDS = 20
 tried: Counter[str] = Counter()
 
@@ -173,8 +178,73 @@ GOOD = {
         "value_label": "v",
     },
     plots.surface_paths: lambda: {"surface": surfaces.RAVINE, "paths": {"a": [[1.0, 1.0], [0.5, 0.2]]}, "title": "t"},
+    surfaces.Surface: lambda: _surface(),
+    apps.OptimizerRace: lambda: {
+        "surface": "Ravine", "optimizers": ["SGD", "Adam"], "start": (1.0, 1.0), "lr": {"SGD": 0.1, "Adam": 0.1},
+        "steps": 5, "view": "loss", "momentum": 0.5, "beta2": 0.9, "step": 3, "chosen": "Adam",
+    },
+    apps.ScheduleLab: lambda: {
+        "steps_per_epoch": 3, "epochs": 4, "cadence": "epoch", "scheduler": "StepLR", "parameters": {"step_size": 2},
+        "lr": 0.1, "scale": "linear",
+    },
+    apps.LiveTraining: lambda: {
+        "run": _trainable(), "data": LOADER, "test_split": SPLIT, "budget": 4, "test_every": 2,
+    },
+    doctor.watch: lambda: {"steps": 3},
     **{cls: good_options(cls) for cls in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)},
 }  # fmt: skip
+
+
+def _surface():
+    return {
+        "name": "Bowl", "formula": "x^2 + y^2", "loss": lambda x, y: x**2 + y**2, "start": (1.0, 1.0),
+        "minima": ((0.0, 0.0),), "xlim": (-2.0, 2.0), "ylim": (-2.0, 2.0), "levels": (1.0, 2.0), "gradient": None,
+    }  # fmt: skip
+
+
+LOADER, TABLE, WORKER = data.Loader(SPLIT, batch_size=4), catalog.optimizers(), training.Worker(0, 0, 1)
+
+
+def a_lab():
+    lab = apps.ScheduleLab(3, 4)
+    lab.pin()
+    return lab
+
+
+def advance(steps):
+    live = apps.LiveTraining(_trainable(), LOADER, SPLIT, budget=4)
+    try:
+        live.advance(steps)
+    finally:
+        live.close()
+
+
+#: the same for methods, by the name of their class and their own
+METHODS = {
+    "Split.take": (SPLIT.take, lambda: {"n": 3}),
+    "Loader.batches": (LOADER.batches, lambda: {"epoch": 0, "start": 1}),
+    "Shard.batches": (
+        training.Shard(LOADER, rank=0, world_size=2).batches, lambda: {"epoch": 0, "start": 1},
+    ),
+    "Worker.device": (WORKER.device, lambda: {"wish": "cpu"}),
+    "Surface.grid": (surfaces.RAVINE.grid, lambda: {"points": 5}),
+    "Surface.__call__": (surfaces.RAVINE.__call__, lambda: {"x": torch.ones(2), "y": 1.0}),
+    "Table.only": (lambda name: TABLE.only(name), lambda: {"name": "SGD"}),
+    "Table.pick": (lambda column: TABLE.pick(column), lambda: {"column": "name"}),
+    "Table.where": (TABLE.where, lambda: {"keep": lambda row: row.name == "SGD"}),
+    "Tudui.forward": (model.build_model(0).forward, lambda: {"images": torch.zeros(2, 3, 32, 32)}),
+    "LiveTraining.advance": (advance, lambda: {"steps": 2}),
+    "ScheduleLab.change": (
+        lambda **given: a_lab().change(**given),
+        lambda: {"lr": 0.1, "scheduler": "StepLR", "parameters": {"step_size": 2}, "epochs": 3, "cadence": "step"},
+    ),
+    "ScheduleLab.unpin": (lambda index: a_lab().unpin(index), lambda: {"index": 0}),
+}  # fmt: skip
+
+
+def _trainable():
+    network = model.build_model(0)
+    return training.Run(network, torch.optim.SGD(network.parameters(), lr=0.01))
 
 
 def _run():
@@ -196,6 +266,10 @@ OTHER_WORDS = {
     (plots.lr_range, "losses"): "lines|lrs",
     (plots.lr_range, "lrs"): "lines|x",
     (plots.bar_plot, "values"): "errors",
+    ("Worker.device", "wish"): "device",
+    ("ScheduleLab.change", "parameters"): "parameter",
+    ("Table.only", "name"): "row",
+    (apps.ScheduleLab, "parameters"): "parameter",
 }
 
 #: public functions that are not tried, and why
@@ -204,7 +278,18 @@ LEFT_OUT = {
         "sgd_update", "ema_momentum_update", "rmsprop_update", "adagrad_update", "adam_update", "adamw_update",
         "train_step",
     },
+    "IPython calls it": {"load_ipython_extension"},
     "takes no argument": {"gaps", "optimizers", "schedulers", "this_worker"},
+}  # fmt: skip
+
+
+#: public methods that are not tried, and why
+METHODS_LEFT_OUT = {
+    "a formula that the course teaches": {f"{cls.__name__}.formula" for cls in (
+        optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW,
+    )},
+    "what the package itself calls": {"OptimizerEntry.cell", "ParameterEntry.cell", "Report.fill"},
+    "a field that holds torch's function": {"Run.loss_fn"},
 }  # fmt: skip
 
 
@@ -230,11 +315,11 @@ def origin(error):
     return Path(trace.tb_frame.f_code.co_filename)
 
 
-def check_answer(function, given, argument):
+def check_answer(function, given, argument, name=None):
     """Call; an error must come from the package and name the argument."""
     if (error := refusal(function, given)) is None:
         return
-    words = OTHER_WORDS.get((function, argument), argument)
+    words = OTHER_WORDS.get((name or function, argument), argument)
     assert origin(error).is_relative_to(PACKAGE), f"raised in {origin(error)}: {error!r}"
     assert re.search(rf"\b({argument}|{words})", str(error)), f"does not name {argument}: {error!r}"
 
@@ -246,6 +331,8 @@ def use(answer):
     elif isinstance(answer, AbstractContextManager) and not isinstance(answer, Path):
         with answer:
             pass
+    elif isinstance(answer, apps.OptimizerRace | apps.ScheduleLab | apps.LiveTraining):
+        answer.close()
 
 
 def refusal(function, given):
@@ -253,7 +340,7 @@ def refusal(function, given):
     try:
         with at_most(SECONDS):
             use(function(**given))
-    except (TypeError, ValueError, training.CheckpointError, data.DataError) as error:
+    except (TypeError, ValueError, IndexError, training.CheckpointError, data.DataError) as error:
         return error
     return None
 
@@ -274,6 +361,23 @@ def test_one_wrong_argument_is_taken_or_refused_in_words(folder, function, choic
     argument = choice.draw(st.sampled_from(sorted(good)))
     tried[function.__name__] += 1
     check_answer(function, {**good, argument: choice.draw(anything)}, argument)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@settings(derandomize=True, deadline=None, max_examples=40, database=None, suppress_health_check=list(HealthCheck))
+@given(choice=st.data())
+def test_one_wrong_argument_of_a_method_is_taken_or_refused_in_words(name, choice):
+    method, arguments = METHODS[name]
+    good = arguments()
+    argument = choice.draw(st.sampled_from(sorted(good)))
+    tried[name] += 1
+    check_answer(method, {**good, argument: choice.draw(anything)}, argument, name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_good_arguments_of_a_method_are_good(name):
+    method, arguments = METHODS[name]
+    use(method(**arguments()))
 
 
 @pytest.mark.parametrize("check", [getattr(checks, name) for name in checks.__all__], ids=lambda check: check.__name__)
@@ -302,12 +406,29 @@ def test_every_public_function_is_tried_or_left_out_for_a_reason():
     assert public == named
 
 
+def test_every_public_method_with_an_argument_is_tried_or_left_out_for_a_reason():
+    classes = {
+        value
+        for room in ROOMS
+        for name in room.__all__
+        if inspect.isclass(value := getattr(room, name)) and not getattr(value, "_is_protocol", False)
+    }
+    public = {
+        f"{cls.__name__}.{name}"
+        for cls in classes
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and isinstance(value, FunctionType | staticmethod | classmethod)
+        if set(inspect.signature(getattr(cls, name)).parameters) - {"self"}
+    }
+    assert public == (set(METHODS) - {"Surface.__call__"}) | set().union(*METHODS_LEFT_OUT.values())
+
+
 def test_every_room_is_looked_into():
     rooms = {module.name for module in pkgutil.iter_modules(course_utils.__path__)}
-    assert rooms - LATER == {room.__name__.rpartition(".")[2] for room in ROOMS}
+    assert rooms == {room.__name__.rpartition(".")[2] for room in ROOMS}
 
 
 def test_the_inputs_are_counted(capsys):
     with capsys.disabled():
-        print(f"\n{tried.total():,} inputs tried on {len(tried)} public functions")
-    assert set(tried) <= {function.__name__ for function in GOOD} | set(checks.__all__)
+        print(f"\n{tried.total():,} inputs tried on {len(tried)} public functions and methods")
+    assert set(tried) <= {function.__name__ for function in GOOD} | set(checks.__all__) | set(METHODS)

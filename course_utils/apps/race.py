@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,7 @@ class OptimizerRace(App):
     def __init__(
         self,
         surface: Surface | str = RAVINE,
-        optimizers: Iterable[str] = ("SGD", "Momentum", "Adam"),
+        optimizers: Collection[str] = ("SGD", "Momentum", "Adam"),
         *,
         start: Point | None = None,
         lr: float | Mapping[str, float] | None = None,
@@ -111,7 +111,7 @@ class OptimizerRace(App):
         if unknown := sorted(set(settings) - allowed):
             raise TypeError(f"OptimizerRace has no setting {unknown[0]!r}; try one of {', '.join(sorted(allowed))}")
         name = _checked_surface("surface", surface)
-        racing = names_of(OPTIMIZERS)("optimizers", list(optimizers) if not isinstance(optimizers, str) else optimizers)
+        racing = names_of(OPTIMIZERS)("optimizers", optimizers)
         own = {"step": steps, "chosen": racing[-1] if racing else OPTIMIZERS[0], **settings}
         super().__init__(
             surface=name,

@@ -139,8 +139,11 @@ class ScheduleLab(App):
         """Let go of the pinned curve ``index``, or of all.
 
         Raises:
+            TypeError: ``index`` is neither an int nor None.
             IndexError: there is no such curve.
         """
+        if index is not None and (isinstance(index, bool) or not isinstance(index, int)):
+            raise TypeError(f"index must be an int or None, got {index!r}; try unpin(0), or unpin() for all")
         if index is not None and not 0 <= index < len(self._pins):
             raise IndexError(f"index must be below {len(self._pins)}, the pinned curves, got {index}; try unpin()")
         self._pins = [] if index is None else [*self._pins[:index], *self._pins[index + 1 :]]

@@ -109,7 +109,8 @@ def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
         Unfit: as ``planned``.
     """
     before = {name: getattr(plan, name) for name in SETTINGS}
-    kept = dict(plan.parameters) if settings.get("scheduler", plan.scheduler) == plan.scheduler else {}
+    scheduler = _checked("scheduler", settings.get("scheduler", plan.scheduler))
+    kept = dict(plan.parameters) if scheduler == plan.scheduler else {}
     if kept.get(_AS_LONG_AS_THE_RUN) == plan.calls:
         del kept[_AS_LONG_AS_THE_RUN]
     asked = settings.get("parameters", {})

@@ -68,7 +68,7 @@ def names_of(allowed: Sequence[str]) -> Check:
 
     def check(name: str, value: Any) -> list[str]:
         listed = isinstance(value, (list, tuple, set, frozenset))
-        unknown = [entry for entry in value if entry not in allowed] if listed else [value]
+        unknown = [entry for entry in value if not (isinstance(entry, str) and entry in allowed)] if listed else [value]
         if unknown:
             found, example = unknown[0], tuple(allowed[:2])
             raise Refused(f"{name} must be a list of {', '.join(allowed)}, got {found!r}; try {example}")

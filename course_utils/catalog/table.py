@@ -84,7 +84,13 @@ class Table(Generic[Row]):
         return replace(self, rows=tuple(self._named(name) for name in names))
 
     def where(self, keep: Callable[[Row], bool]) -> "Table[Row]":
-        """The table of the rows for which ``keep(row)`` is true."""
+        """The table of the rows for which ``keep(row)`` is true.
+
+        Raises:
+            TypeError: ``keep`` is no function.
+        """
+        if not callable(keep):
+            raise TypeError(f"keep must be a function of a row, got {keep!r}; try lambda row: row.year > 2015")
         return replace(self, rows=tuple(row for row in self.rows if keep(row)))
 
     def pick(self, *columns: str) -> "Table[Row]":
@@ -96,13 +102,13 @@ class Table(Generic[Row]):
         if not columns:
             raise ValueError(f"pick needs a column, got none; try one of {', '.join(self.columns)}")
         for column in columns:
-            if column not in self.columns:
+            if not isinstance(column, str) or column not in self.columns:
                 raise unknown_name(column, list(self.columns), "column")
         return replace(self, columns=columns)
 
     def _named(self, name: str) -> Row:
         for row in self.rows:
-            if row.name == name:
+            if isinstance(name, str) and row.name == name:
                 return row
         raise unknown_name(name, [row.name for row in self.rows], "row")
 
