@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import torch
 
+from benchmarks.rows import Row
 from course_utils.apps.live_training import LiveTraining
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
@@ -112,24 +113,23 @@ def lab_latencies(cadence: str) -> list[float]:
 
 
 def main() -> None:
-    """Measure, print a table with the goals."""
+    """Measure, print each figure with its goal."""
     images = Loader(load_images(source="photos", split="train", limit=6_400))
     test_images = load_images(source="photos", split="test", limit=500)
     bare_rate(images)  # warm up
     rounds = [(bare_rate(images), live_rate(images, test_images)) for _ in range(ROUNDS)]
-    ratio = statistics.median(live / bare for bare, live in rounds)
-    bare, live = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"steps a second, median of {ROUNDS}: bare loop {bare:.1f}, live {live:.1f}, ratio {ratio:.3f} (goal 0.90)")
+    bare, ratio = statistics.median(bare for bare, _ in rounds), statistics.median(live / bare for bare, live in rounds)
+    print(Row(f"live training beside the bare loop ({bare:.1f} steps/s)", ratio, "x", 0.90, at_least=True))
     for command in ("pause", "stop"):
-        taken = sorted(halt_seconds(images, test_images, command))
-        print(f"{command}: median {statistics.median(taken):.3f} s, longest {taken[-1]:.3f} s (goal 0.5 s)")
+        print(Row(f"  the longest {command} of {HALTS}", max(halt_seconds(images, test_images, command)), "s", 0.5))
     if jupyterlab.CHROMIUM is None:
         print("schedule lab: no Chromium here, not measured")
         return
     for cadence in ("epoch", "step"):
         taken = sorted(lab_latencies(cadence))
-        p90 = taken[int(0.9 * len(taken))]
-        print(f"schedule lab per {cadence}: median {statistics.median(taken):.0f} ms, p90 {p90:.0f} ms (goal 60 / 100)")
+        what = f"schedule lab per {cadence}, change to paint, median of {len(taken)}"
+        print(Row(what, statistics.median(taken), "ms", 60))
+        print(Row("  its 90th percentile", taken[int(0.9 * len(taken))], "ms", 100))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-from benchmarks.widgets import Row
+from benchmarks.rows import Row
 
 __all__ = ["main"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 
-from benchmarks.widgets import Row
+from benchmarks.rows import Row
 from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook
 
 __all__ = ["first_figure_s", "import_ms", "main"]

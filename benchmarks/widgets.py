@@ -9,40 +9,23 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import torch
 from playwright.sync_api import Page
 
+from benchmarks.rows import Row
 from course_utils.apps.race_state import settings_of
 from course_utils.descent import descend_many
 from course_utils.surfaces import RAVINE, Surface
 from tests.jupyterlab import chromium, lab, open_notebook, run_all, run_code
 
-__all__ = ["Row", "drag_rate", "key_to_paint", "main", "stability_map", "watch_redraws"]
+__all__ = ["drag_rate", "key_to_paint", "main", "stability_map", "watch_redraws"]
 
 PRESSES, DRAG_S, STEPS, SAMPLE = 60, 3.0, 200, 12
 CELL = "from course_utils.apps import OptimizerRace\nrace = OptimizerRace(optimizers={optimizers})\nrace"
 EVERYONE = ["SGD", "Momentum", "Nesterov", "RMSprop", "Adagrad", "Adam", "AdamW"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured number with its goal."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float
-    at_least: bool = False  #: the goal is a lower bound, not an upper one
-
-    def __str__(self) -> str:
-        met = self.value >= self.goal if self.at_least else self.value <= self.goal
-        bound = "at least" if self.at_least else "at most"
-        number = f"{self.value:,.0f}" if self.value >= 100 else f"{self.value:.3g}"
-        return f"{self.what:58} {number:>8} {self.unit:3} goal {bound} {self.goal:g}  {'met' if met else 'MISSED'}"
 
 
 # Every drawing call on a canvas in `root` posts one message per frame; it arrives once the frame is painted.

@@ -151,6 +151,18 @@ def test_the_picture_is_redrawn_in_one_place_and_is_not_blank(notebook):
     assert len(picture(notebook[-1][1]).getcolors(maxcolors=1 << 20)) > 10
 
 
+@pytest.mark.parametrize("title", ["", "  ", "long " * 37])
+def test_a_title_without_a_place_is_refused_before_the_first_step(title):
+    observed = live_plot(records(), title=title)
+    with pytest.raises(ValueError, match=r"title must have 1 to 180 letters.* try "):
+        next(observed)
+
+
+def test_the_longest_title_is_drawn(notebook):
+    list(live_plot(records(), title="long " * 36))
+    assert "image/png" in notebook[-1][1]
+
+
 def test_the_last_picture_depends_on_the_records_alone(notebook):
     for observed in (live_plot(records()), live_plot(records())):
         list(observed)
@@ -161,13 +173,13 @@ def test_the_last_picture_depends_on_the_records_alone(notebook):
 
 
 def test_drawing_takes_its_share_of_the_time_and_no_more(notebook, monkeypatch):
-    """On a clock where a step takes 0.1 s and a sketch 0.2 s, 1 sketch in 200 steps is 1 %; then the picture."""
+    """On a clock where a step takes 0.1 s and a sketch 0.2 s, 1 sketch in 400 steps is 0.5 %; then the picture."""
     clock = [0.0]
     monkeypatch.setattr(watch.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(watch._Curve, "_svg", lambda self, first: clock.__setitem__(0, clock[0] + 0.2) or "")
     for _ in live_plot(records(steps=1000)):
         clock[0] += 0.1
-    assert len(notebook) == 5 + 1
+    assert len(notebook) == 3 + 1
 
 
 def test_a_sketch_grows_and_a_picture_ends_it(notebook, monkeypatch):

@@ -33,7 +33,6 @@ def sketch(losses: Sequence[float], smoothed: Sequence[float], *, title: str, fi
         steps: number of the step after the last one of the run.
     """
     from course_utils.plots.colors import INK, OTHERS
-    from course_utils.plots.frame import balanced
 
     stride = max(1, len(losses) // _MOST_POINTS)
     low, high = _range(losses)
@@ -46,15 +45,23 @@ def sketch(losses: Sequence[float], smoothed: Sequence[float], *, title: str, fi
             (smoothed, 'stroke-width="3.4" stroke-linejoin="round" stroke-linecap="round"'),
         )
     )
-    heading = [escape(line, {'"': "&quot;"}) for line in balanced(title).splitlines()]
-    down = _TITLE_LINE * (len(heading) - 1)
-    texts = "".join(
-        f'<text x="11" y="{30 + _TITLE_LINE * k}" font-size="23" font-weight="bold">{line}</text>'
-        for k, line in enumerate(heading)
-    )
+    words, heading = _heading(title)
+    down = _TITLE_LINE * (len(words) - 1)
     return _PAGE.format(
-        height=495 + down, label=" ".join(heading), ink=INK, title=texts, down=down, axes=_axes(places), lines=lines
+        height=495 + down, label=" ".join(words), ink=INK, title=heading, down=down, axes=_axes(places), lines=lines
     )
+
+
+def _heading(title: str) -> tuple[list[str], str]:
+    """The lines of the title, fit to stand in XML, and the drawing of them."""
+    from course_utils.plots.frame import balanced
+
+    lines = [escape(line, {'"': "&quot;"}) for line in balanced(title).splitlines()]
+    texts = (
+        f'<text x="11" y="{30 + _TITLE_LINE * k}" font-size="23" font-weight="bold">{line}</text>'
+        for k, line in enumerate(lines)
+    )
+    return lines, "".join(texts)
 
 
 class _Places:
@@ -106,7 +113,7 @@ def _axes(places: _Places) -> str:
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Four to nine round numbers from ``low`` to ``high``, as a reader writes them."""
+    """At most seven round numbers from ``low`` to ``high``, as a reader writes them."""
     from matplotlib.ticker import MaxNLocator
 
     ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)

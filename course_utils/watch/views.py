@@ -16,13 +16,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from course_utils.training import Step
-from course_utils.watch.records import check_text, checked
+from course_utils.watch.records import check_text, check_title, checked
 from course_utils.watch.sketch import sketch
 
 __all__ = ["live_plot", "progress"]
 
 REDRAWS_PER_S = 10
-SHARE_OF_TIME = 0.01
+SHARE_OF_TIME = 0.005
 SMOOTHING = 0.9  # of the moving average
 
 
@@ -49,8 +49,12 @@ def live_plot(records: Iterable[Step], *, title: str = "Loss while training") ->
 
     In a notebook it is one drawing, renewed in place; when the records end, or the loop is left, a picture of all
     steps by ``course_utils.plots`` replaces it. In a terminal nothing is drawn.
+
+    Raises:
+        TypeError: at the first step, ``title`` is no text, or a record is no ``Step``.
+        ValueError: at the first step, ``title`` is empty or has more than 180 letters.
     """
-    check_text("title", title)
+    check_title(title)
     curve = _Curve(title)
     try:
         for step in checked(records):
@@ -168,7 +172,7 @@ class _Curve:
             self._sketch(self.first)
 
     def _sketch(self, first: Step) -> None:
-        """Sketch now, and earn the next one with 100 times as long without."""
+        """Sketch now, and earn the next one with 200 times as long without."""
         began = time.perf_counter()
         self._read()
         self._show("text/html", self._svg(first))
