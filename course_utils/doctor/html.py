@@ -1,12 +1,9 @@
 """How does a report look in a notebook? A strip of the first steps, and a card for each finding."""
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from course_utils.doctor.finding import Finding
-
-if TYPE_CHECKING:
-    from course_utils.doctor.report import Report
 
 __all__ = ["page"]
 
@@ -45,17 +42,21 @@ _STYLE = """<style>
 </style>"""
 
 
-def page(report: "Report") -> str:
-    """``report`` as HTML that stands by itself and takes the colours of its surroundings."""
-    if report.recording is None:
-        return f"<p>{escape(str(report))}</p>"
-    worst = report.findings[0].severity if report.findings else None
-    color = _SEVERITIES[worst][1] if worst else _HEALTHY
+def page(headline: str, *, strip: str, findings: Sequence[Finding], remarks: Sequence[str]) -> str:
+    """A report as HTML that stands by itself and takes the colours of its surroundings.
+
+    Args:
+        headline: what was observed, in one line.
+        strip: a letter for each event of the first steps.
+        findings: the most severe first.
+        remarks: sentences that go below.
+    """
+    color = _SEVERITIES[findings[0].severity][1] if findings else _HEALTHY
     parts = [
-        f'<div class="head" style="border-color:{color}">{escape(report.headline)}</div>',
-        _strip(report.recording.strip),
-        *map(_card, report.findings),
-        *(f"<p>{escape(remark)}</p>" for remark in report.remarks),
+        f'<div class="head" style="border-color:{color}">{escape(headline)}</div>',
+        _strip(strip),
+        *map(_card, findings),
+        *(f"<p>{escape(remark)}</p>" for remark in remarks),
     ]
     return f'{_STYLE}<div class="doctor">{"".join(parts)}</div>'
 

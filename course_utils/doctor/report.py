@@ -2,6 +2,7 @@
 
 from course_utils.doctor.causes import ranked
 from course_utils.doctor.finding import Finding
+from course_utils.doctor.html import page
 from course_utils.doctor.record import Recording
 from course_utils.doctor.rules import RULES
 from course_utils.doctor.words import count
@@ -37,9 +38,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The diagnosis as HTML."""
-        from course_utils.doctor.html import page
-
-        return page(self)
+        if self.recording is None:
+            return f"<p>{self}</p>"
+        return page(self.headline, strip=self.recording.strip, findings=self.findings, remarks=self.remarks)
 
     def assert_healthy(self) -> None:
         """Pass if nothing is wrong; notes are allowed.
