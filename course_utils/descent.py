@@ -13,7 +13,7 @@ from course_utils.surfaces import Point, Surface
 
 __all__ = ["Path", "Sweep", "descend", "descend_many"]
 
-MOST_STEPS = 100_000
+MOST_STEPS = 10_000
 MOST_SETTINGS = 1_000_000
 
 
@@ -87,7 +87,7 @@ def descend(
         surface: where to descend.
         make_optimizer: given the parameters, returns the optimizer.
         start: first point, or None for ``surface.start``.
-        steps: calls of ``optimizer.step``, from 1 to 100,000.
+        steps: calls of ``optimizer.step``, from 1 to 10,000.
 
     Raises:
         TypeError: ``make_optimizer`` does not return an optimizer.
@@ -166,7 +166,7 @@ def descend_many(
         lr: one or more learning rates, 0 or more.
         momentum: one or more momenta, 0 or more, of a shape that broadcasts with ``lr``.
         start: first point of all, or None for ``surface.start``.
-        steps: updates, from 1 to 100,000.
+        steps: updates, from 1 to 10,000.
         nesterov: look ahead along the velocity.
 
     Raises:
@@ -231,12 +231,21 @@ def _checked_start(surface: Surface, start: Point | None) -> Tensor:
     try:
         if math.prod(getattr(point, "shape", (2,))) != 2:
             raise ValueError("not two of them")
-        x, y = torch.as_tensor(point, dtype=torch.float64, device="cpu").detach()
+        pair = _as_float64(point)
+        if pair.shape != (2,):
+            raise ValueError("not a row of them")
+        x, y = pair
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeError(f"start must be two numbers, got {_short(start)}; try {surface.start}") from error
     if not (x.isfinite() and y.isfinite() and surface(x, y).isfinite()):
         raise ValueError(f"start must be a point with a finite loss, got {start!r}; try {surface.start}")
     return torch.stack([x, y])
+
+
+def _as_float64(value: Any) -> Tensor:
+    if "complex" in str(getattr(value, "dtype", "")):  # torch would drop the imaginary part, and only warn
+        raise TypeError("complex numbers")
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
 
 
 def _checked_steps(steps: int) -> int:
@@ -265,7 +274,7 @@ def _checked_setting(name: str, value: Tensor | float, example: float) -> Tensor
     if count > MOST_SETTINGS:
         raise ValueError(f"{name} must hold at most {MOST_SETTINGS:,} settings, got {count:,}; try {example}")
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().to_dense()
+        tensor = _as_float64(value).to_dense()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeError(
             f"{name} must be a number or a tensor of numbers, got {_short(value)}; try {example}"

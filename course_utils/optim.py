@@ -321,17 +321,21 @@ class AdamW(Adam):
 
 def _as_groups(params: Any) -> Iterator[dict[str, Any]]:
     """The parameters as dicts, each with a list of tensors under "params"."""
-    if isinstance(params, Tensor) or not isinstance(params, Iterable):
-        found = type(params).__name__
-        raise TypeError(f"params must be tensors or dicts in a list, got {found}; try model.parameters() or [p]")
-    groups = list(params)
+    groups = _as_list(params)
     if not any(isinstance(group, dict) for group in groups):
         groups = [{"params": groups}]
     for group in groups:
         if not isinstance(group, dict) or "params" not in group:
             raise TypeError('each parameter group must be a dict with "params"; try {"params": [p], "lr": 0.1}')
         tensors = group["params"]
-        yield {**group, "params": [tensors] if isinstance(tensors, Tensor) else list(tensors)}
+        yield {**group, "params": [tensors] if isinstance(tensors, Tensor) else _as_list(tensors)}
+
+
+def _as_list(params: Any) -> list[Any]:
+    if hasattr(params, "dtype") or not isinstance(params, Iterable):  # a tensor or an array is one thing, not many
+        found = type(params).__name__
+        raise TypeError(f"params must be tensors or dicts in a list, got {found}; try model.parameters() or [p]")
+    return list(params)
 
 
 def _check_tensors(tensors: list[Any], differentiable: bool) -> None:

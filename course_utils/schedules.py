@@ -4,6 +4,7 @@ The functions give a factor for a step, so that ``LambdaLR(optimizer, partial(co
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = [
 
 MOST_UPDATES = 1_000_000
 MOST_VALUES = 100_000_000
+MOST_STEPS = 10**15  # a float tells steps apart up to here
 
 Curve = npt.NDArray[np.float64]
 Metrics = Sequence[float] | Callable[[int], float]
@@ -162,7 +164,7 @@ def first_step_below(curve: npt.ArrayLike, threshold: float) -> int | None:
     Raises:
         ValueError: ``curve`` is not a row of numbers, or ``threshold`` no number.
     """
-    if not _is_number(threshold):
+    if not _is_number(threshold) or sys.float_info.max < abs(threshold) < math.inf:
         raise ValueError(f"threshold must be a number, got {threshold!r}; try 1e-6")
     below = np.flatnonzero(_checked_curve(curve) < threshold)
     return int(below[0]) if len(below) else None
@@ -227,7 +229,7 @@ def _check_lr_curve(epochs: int, steps_per_epoch: int, cadence: str, lr: float) 
         raise ValueError(
             f"epochs * steps_per_epoch must be at most {MOST_UPDATES:,}, got {epochs * steps_per_epoch:,}; try 20 * 156"
         )
-    if cadence not in ("epoch", "step"):
+    if not isinstance(cadence, str) or cadence not in ("epoch", "step"):
         raise ValueError(f'cadence must be "epoch" or "step", got {cadence!r}; most schedulers want "epoch"')
     _check_above_zero(lr=lr)
 
@@ -235,17 +237,25 @@ def _check_lr_curve(epochs: int, steps_per_epoch: int, cadence: str, lr: float) 
 def _check_step(step: int) -> None:
     if not _is_whole(step) or step < 0:
         raise ValueError(f"step must be a whole number of 0 or more, got {step!r}; steps are counted from 0")
+    _check_not_too_many(step=step)
 
 
 def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
         if not _is_whole(value) or value < 1:
             raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}; try 5")
+    _check_not_too_many(**counts)
+
+
+def _check_not_too_many(**counts: int) -> None:
+    for name, value in counts.items():
+        if value > MOST_STEPS:
+            raise ValueError(f"{name} must be at most {MOST_STEPS:,}, got a larger whole number; try 5")
 
 
 def _check_above_zero(**values: float) -> None:
     for name, value in values.items():
-        if not _is_number(value) or not 0 < value < math.inf:
+        if not _is_number(value) or not 0 < value <= sys.float_info.max:
             raise ValueError(f"{name} must be a finite number above 0, got {value!r}; try 0.1")
 
 
@@ -268,8 +278,10 @@ def _checked_curve(curve: npt.ArrayLike) -> Curve:
         given = np.asarray(curve)
         if given.size > MOST_VALUES:  # a view of one number may claim more of them than there is memory
             raise ValueError(f"{given.size:,} values")
+        if given.dtype.kind == "c":
+            raise ValueError("complex numbers")
         values = given.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+    except (TypeError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
         raise ValueError(f"curve must be a row of numbers, got {curve!r}; try lr_curve(...)") from error
     if values.ndim != 1 or not len(values) or np.isnan(values).any():
         came = "NaN among them" if np.isnan(values).any() else f"shape {values.shape}"

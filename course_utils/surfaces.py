@@ -16,6 +16,7 @@ __all__ = ["BEALE", "QUADRATIC", "RAVINE", "ROSENBROCK", "SADDLE", "SURFACES", "
 Point = tuple[float, float]
 
 STEEPEST = 1e100  # condition number; steeper bowls overflow
+MOST_POINTS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Surface:
         try:
             return self.loss(x, y)
         except RuntimeError:
-            _check_shapes(x, y)
+            _check_points(x, y)
             raise
 
     def grid(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
@@ -149,12 +150,19 @@ def _is_pair(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2
 
 
-def _check_shapes(x: Tensor, y: Tensor) -> None:
+def _check_points(x: Tensor, y: Tensor) -> None:
+    """Say why the loss at these points could not be computed, if that is why."""
+    shapes = f"got {tuple(x.shape)} and {tuple(y.shape)}"
+    if x.device != y.device:
+        raise ValueError(f"x and y must be on one device, got {x.device} and {y.device}; try y.to(x.device)")
     try:
-        torch.broadcast_tensors(x, y)  # type: ignore[no-untyped-call]
+        count = torch.broadcast_tensors(x, y)[0].numel()  # type: ignore[no-untyped-call]
     except RuntimeError:
-        message = f"x and y must broadcast, got {tuple(x.shape)} and {tuple(y.shape)}; try two of the same shape"
-        raise ValueError(message) from None
+        raise ValueError(f"x and y must broadcast, {shapes}; try two of the same shape") from None
+    if x.layout != torch.strided or y.layout != torch.strided:
+        raise TypeError(f"x and y must be dense, got {x.layout} and {y.layout}; try x.to_dense()")
+    if count > MOST_POINTS:
+        raise ValueError(f"x and y may make at most {MOST_POINTS:,} points, {shapes}; try fewer at once")
 
 
 def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
@@ -164,7 +172,10 @@ def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple
         with torch.enable_grad():
             x, y = (torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in place)
             expected = torch.autograd.grad(surface(x, y), (x, y), materialize_grads=True)
-        found = tuple(float(slope) for slope in gradient(x.detach(), y.detach()))
+        try:
+            found = tuple(float(slope) for slope in gradient(x.detach(), y.detach()))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"gradient must give two slopes, but its call at {place} failed: {error}") from error
         if not torch.allclose(torch.tensor(found, dtype=torch.float64), torch.stack(expected), rtol=1e-9):
             raise ValueError(
                 f"gradient must be that of loss, got {found} at {place} for {tuple(map(float, expected))}; "
@@ -217,7 +228,10 @@ def _as_tensor(value: Tensor | float, name: str) -> Tensor:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a tensor or a number, got {value!r}; try torch.tensor([0.0, 1.0])")
-    return torch.tensor(value, dtype=torch.float64)
+    try:
+        return torch.tensor(value, dtype=torch.float64)
+    except OverflowError as error:
+        raise ValueError(f"{name} must be a number below 1e308, got a whole number that is larger; try 1.0") from error
 
 
 # A round bowl: the gradient points straight at the minimum and lr 1 lands on it in one step.

@@ -267,8 +267,10 @@ OTHER_WORDS = {
     (plots.lr_range, "lrs"): "lines|x",
     (plots.bar_plot, "values"): "errors",
     ("Worker.device", "wish"): "device",
+    (schedules.lr_curve, "make_scheduler"): "argument",  # what the given function itself says to an optimizer
     ("ScheduleLab.change", "parameters"): "parameter",
     ("Table.only", "name"): "row",
+    ("Table.where", "keep"): "argument|has no len",  # what the given function itself says to a row
     (apps.ScheduleLab, "parameters"): "parameter",
 }
 
@@ -361,6 +363,46 @@ def test_one_wrong_argument_is_taken_or_refused_in_words(folder, function, choic
     argument = choice.draw(st.sampled_from(sorted(good)))
     tried[function.__name__] += 1
     check_answer(function, {**good, argument: choice.draw(anything)}, argument)
+
+
+HUGE, VAST = 10**400, torch.zeros(1).expand(10**13)
+
+#: what fuzzing found once, answered by an error from inside a library
+FOUND = [
+    (schedules.linear_warmup, "step", HUGE), (schedules.one_cycle, "final_div_factor", HUGE),
+    (schedules.first_step_below, "curve", 1j), (schedules.first_step_below, "threshold", HUGE),
+    (schedules.freeze_step, "curve", HUGE), (schedules.lr_curve, "cadence", np.zeros(0)),
+    (descent.descend, "start", torch.ones(2, dtype=torch.complex64)), (descent.descend_many, "start", ["", None]),
+    (optim.SGD, "params", np.broadcast_to(np.float32(0), 10**13)), (surfaces.Surface, "gradient", ...),
+    (surfaces.Surface, "gradient", int),
+    (apps.ScheduleLab, "parameters", torch.empty(0)), (apps.LiveTraining, "run", len),
+    (apps.OptimizerRace, "optimizers", None), (watch.live_plot, "title", ""),
+]  # fmt: skip
+FOUND_IN_METHODS = [
+    ("Surface.__call__", "x", HUGE), ("Surface.__call__", "x", VAST), ("Surface.__call__", "y", torch.empty(0)),
+    ("Surface.__call__", "x", torch.ones(2).to_sparse()), ("Surface.__call__", "y", torch.ones(2, device="meta")),
+    ("ScheduleLab.change", "scheduler", np.zeros(0)), ("ScheduleLab.unpin", "index", "0"),
+    ("Table.pick", "column", np.zeros(0)), ("Table.only", "name", np.zeros(0)), ("Table.where", "keep", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "argument", "thing"), FOUND, ids=[f"{f.__name__}-{a}" for f, a, _ in FOUND])
+def test_what_was_found_once_is_refused_in_words(folder, function, argument, thing):
+    given = {**GOOD[function](), argument: thing}
+    assert refusal(function, given)
+    check_answer(function, given, argument)
+
+
+@pytest.mark.parametrize(("name", "argument", "thing"), FOUND_IN_METHODS, ids=lambda thing: str(thing)[:20])
+def test_what_was_found_once_in_a_method_is_refused_in_words(name, argument, thing):
+    method, arguments = METHODS[name]
+    given = {**arguments(), argument: thing}
+    assert refusal(method, given)
+    check_answer(method, given, argument, name)
+
+
+def test_a_running_loss_beyond_all_floats_is_no_number():
+    assert "more than 300 digits" in checks.check_running_loss(lambda *_: HUGE).message
 
 
 @pytest.mark.parametrize("name", METHODS)

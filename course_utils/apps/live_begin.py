@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from course_utils.data import Loader, Split
@@ -32,12 +33,23 @@ def way_back(run: Any) -> Callable[[], Run]:
 
 def _maker(make_run: Any) -> Callable[[], Run]:
     def again() -> Run:
-        made = make_run() if callable(make_run) else make_run
+        made = make_run() if _needs_no_argument(make_run) else make_run
         if not isinstance(made, Run):
             raise TypeError(f"run must be a Run or make one, got {type(made).__name__}; try Run(model, optimizer)")
         return made
 
     return again
+
+
+def _needs_no_argument(make_run: Any) -> bool:
+    """Whether it is a function to call as it stands; of a few in C nobody knows, and a call would tell."""
+    try:
+        signature(make_run).bind()
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def images_to_measure_on(split: Split, run: Run) -> Loader:

@@ -89,7 +89,7 @@ class ScheduleLab(App):
     ) -> None:
         self._plan = planned(
             scheduler=scheduler,
-            parameters=parameters or {},
+            parameters={} if parameters is None else parameters,
             lr=lr,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,

@@ -12,7 +12,7 @@ from torch.autograd.function import Function, FunctionCtx
 from torch.nn.functional import cross_entropy, softmax
 from torch.optim import SGD, Optimizer
 
-from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.checks.verdict import NotYetError, call, explained, one_number
 from course_utils.plots import smooth
 from course_utils.seeding import generator
 from course_utils.training import Batch, train_step
@@ -224,7 +224,7 @@ def check_running_loss(answer: Answer) -> str:
 def _compare_sum(got: Any, losses: Tensor) -> None:
     if not isinstance(got, (int, float, Tensor)) or (isinstance(got, Tensor) and got.numel() != 1):
         raise NotYetError(f"return one number, the sum of the losses; got {got!r}")
-    value = torch.as_tensor(got).detach().double().reshape(())
+    value = torch.tensor(one_number(got), dtype=torch.float64)
     for wrong, words in (
         (losses.mean(), "that is the mean of the losses; the running loss of the source notes is their sum"),
         (losses[-1], "that is the last loss alone; add the loss of every batch"),
