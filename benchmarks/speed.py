@@ -49,7 +49,7 @@ SHARE_GOAL = 0.70  # of the convolution rate that the machine reaches
 TURN = 4  # steps of one loop before another one has its turn
 LONG_TURN = 40  # where a loop looks at the clock on the wall: what falls due while others run is drawn, but once a turn
 
-Epoch = Callable[[], Iterator[Tensor]]  # trains from fresh weights, and gives the loss of each step
+Training = Callable[[], Iterator[Tensor]]  # trains from fresh weights, and gives the loss of each step
 
 
 # --- the loops ------------------------------------------------------------------------------------------------------
@@ -71,11 +71,11 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return self.to_tensor(Image.fromarray(self.data[index])), self.labels[index]
 
 
-def as_the_notes(split: Split) -> Epoch:
+def as_the_notes(split: Split) -> Training:
     """The loop of the source notes: DataLoader, contiguous tensors, a running loss that keeps its graph."""
     batches = DataLoader(Pictures(split), batch_size=BATCH)
 
-    def epoch() -> Iterator[Tensor]:
+    def training() -> Iterator[Tensor]:
         model = build_model(SEED).to(memory_format=torch.contiguous_format)
         optimizer = SGD(model.parameters(), lr=LR)
         loss_function = nn.CrossEntropyLoss()
@@ -89,30 +89,30 @@ def as_the_notes(split: Split) -> Epoch:
             running_loss = running_loss + loss
             yield loss.detach()
 
-    return epoch
+    return training
 
 
-def by_hand(split: Split, *, epochs: int = 1) -> Epoch:
+def by_hand(split: Split, *, epochs: int = 1) -> Training:
     """The least that a loop can do: float tensors cut beforehand, channels_last, the five lines."""
     pixels = split.images.float().div(255).contiguous(memory_format=torch.channels_last)
     batches = list(zip(pixels.split(BATCH), split.labels.split(BATCH), strict=True))
 
-    def epoch() -> Iterator[Tensor]:
+    def training() -> Iterator[Tensor]:
         model = build_model(SEED)
         optimizer = SGD(model.parameters(), lr=LR)
         for batch in batches * epochs:
             yield train_step(model, batch, optimizer)
 
-    return epoch
+    return training
 
 
 def course(
     split: Split, *, epochs: int = 1, observe: Callable[[Any], Iterator[Any]] = iter, bfloat16: bool = False
-) -> Epoch:
+) -> Training:
     """The course's loop; ``observe`` wraps its records."""
     batches = Loader(split, batch_size=BATCH, shuffle=False)
 
-    def epoch() -> Iterator[Tensor]:
+    def training() -> Iterator[Tensor]:
         model = build_model(SEED)
         if bfloat16:
             model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
@@ -120,7 +120,7 @@ def course(
         for step in observe(train(run, batches, epochs=epochs)):
             yield step.loss
 
-    return epoch
+    return training
 
 
 def float32_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -220,21 +220,21 @@ class Loop:
         return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
 
 
-def measure(epochs: Mapping[str, Epoch], rounds: int, turn: int = TURN) -> dict[str, Loop]:
-    """An epoch of every loop in each round, in turns, after one round to warm up."""
-    loops = {name: Loop(name, [], torch.stack(list(epoch()))) for name, epoch in epochs.items()}
+def measure(trainings: Mapping[str, Training], rounds: int, turn: int = TURN) -> dict[str, Loop]:
+    """Every training once in each round, in turns, after once to warm up."""
+    loops = {name: Loop(name, [], torch.stack(list(training()))) for name, training in trainings.items()}
     for number in range(rounds):
-        for name, seconds in one_round(epochs, turn, seed=number).items():
+        for name, seconds in one_round(trainings, turn, seed=number).items():
             loops[name].seconds.append(seconds)
         print(f"round {number + 1} of {rounds} done", flush=True)
     return loops
 
 
-def one_round(epochs: Mapping[str, Epoch], turn: int, seed: int = 0) -> dict[str, float]:
-    """Seconds that each loop takes in all: every loop does ``turn`` steps, in a random order, then again."""
+def one_round(trainings: Mapping[str, Training], turn: int, seed: int = 0) -> dict[str, float]:
+    """Seconds that each training takes in all: every one does ``turn`` steps, in a random order, then again."""
     order = Random(seed)
-    seconds = dict.fromkeys(epochs, 0.0)
-    running = {name: epoch() for name, epoch in epochs.items()}
+    seconds = dict.fromkeys(trainings, 0.0)
+    running = {name: training() for name, training in trainings.items()}
     while running:
         for name in order.sample(list(running), len(running)):
             began = time.perf_counter()
@@ -295,26 +295,26 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, default=Path("out/speed.png"))
     options = parser.parse_args()
     split = load_images(options.source, limit=options.images)
-    epochs = {
+    single = {
         "notes": as_the_notes(split),
         "course": course(split),
         "course, bfloat16": course(split, bfloat16=True),
         "by hand": by_hand(split),
     }
-    loops = measure(epochs, options.rounds)
+    loops = measure(single, options.rounds)
     # Small differences: without the loops that turn the memory over, and as long as the notes' training.
-    close = {
+    longer = {
         "five epochs by hand": by_hand(split, epochs=5),
         "five epochs": course(split, epochs=5),
         "five epochs, observed": course(split, epochs=5, observe=observed),
     }
-    close_loops = measure(close, -(-options.rounds // 2), LONG_TURN)
+    longer_loops = measure(longer, -(-options.rounds // 2), LONG_TURN)
     limits = {"float32": convolution_rate(torch.float32), "bfloat16": convolution_rate(torch.bfloat16)}
-    operations = operations_of(lambda: list(epochs["by hand"]()))
+    operations = operations_of(lambda: list(single["by hand"]()))
     share = operations / statistics.median(loops["course"].seconds) / limits["float32"]
     print(f"\n{_machine()}; {len(split):,} images ({split.title}), batches of {BATCH}, {options.rounds} rounds\n")
     print(loop_table(loops, len(split), operations, limits))
-    print(f"\n{goal_table(loops | close_loops)}")
+    print(f"\n{goal_table(loops | longer_loops)}")
     print(f"\nshare of the convolution rate: {share:.0%}, goal at least {SHARE_GOAL:.0%}: {_met(share >= SHARE_GOAL)}")
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         print(f"{name:8}: matrix product {matmul_rate(dtype) / 1e9:.0f}, convolution {limits[name] / 1e9:.0f} GFLOP/s")

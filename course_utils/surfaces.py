@@ -16,7 +16,7 @@ __all__ = ["BEALE", "QUADRATIC", "RAVINE", "ROSENBROCK", "SADDLE", "SURFACES", "
 Point = tuple[float, float]
 
 STEEPEST = 1e100  # condition number; steeper bowls overflow
-MOST_POINTS = 100_000_000
+MANY_POINTS = 100_000_000  # when so many fail, then for want of memory
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Surface:
 
         Raises:
             TypeError: ``x`` or ``y`` is neither a tensor of real numbers nor a number.
-            ValueError: the shapes of ``x`` and ``y`` do not broadcast.
+            ValueError: ``x`` and ``y`` do not broadcast, are on two devices, or are too many for the memory.
         """
         x, y = _as_tensor(x, "x"), _as_tensor(y, "y")
         try:
@@ -127,27 +127,34 @@ def quadratic(condition_number: float) -> Surface:
 
 
 def _check_types(surface: Surface) -> None:
-    for name in ("name", "formula"):
-        if not isinstance(text := getattr(surface, name), str):
-            raise TypeError(f'{name} must be a text, got {type(text).__name__}; try {name}="x^2 + y^2"')
-    for name in ("loss", "gradient"):
-        function = getattr(surface, name)
-        if not (callable(function) or (name == "gradient" and function is None)):
-            raise TypeError(f"{name} must be a function of x and y, got {function!r}; try lambda x, y: x**2 + y**2")
-    for name in ("start", "xlim", "ylim", "levels", "minima"):
-        value = getattr(surface, name)
-        numbers = value if isinstance(value, tuple) else (None,)
-        if name == "minima":
-            numbers = tuple(entry for point in numbers for entry in (point if _is_pair(point) else (None,)))
-        elif name != "levels" and not _is_pair(value):
-            numbers = (None,)
-        if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
-            example = {"levels": (0.1, 1.0, 10.0), "minima": ((0.0, 0.0),)}.get(name, (-1.0, 1.0))
-            raise TypeError(f"{name} must be a tuple of numbers, got {value!r}; try {example}")
+    function = "a function of x and y; try lambda x, y: x**2 + y**2"
+    pair = "a tuple of two numbers; try (-1.0, 1.0)"
+    wanted = {
+        "name": (isinstance(surface.name, str), 'a text; try "Bowl"'),
+        "formula": (isinstance(surface.formula, str), 'a text; try "x^2 + y^2"'),
+        "loss": (callable(surface.loss), function),
+        "gradient": (surface.gradient is None or callable(surface.gradient), f"None or {function}"),
+        "start": (_is_row(surface.start, 2), pair),
+        "xlim": (_is_row(surface.xlim, 2), pair),
+        "ylim": (_is_row(surface.ylim, 2), pair),
+        "levels": (_is_row(surface.levels), "a tuple of numbers; try (0.1, 1.0, 10.0)"),
+        "minima": (
+            isinstance(surface.minima, tuple) and all(_is_row(point, 2) for point in surface.minima),
+            "a tuple of points; try ((0.0, 0.0),)",
+        ),
+    }
+    for name, (right, what) in wanted.items():
+        if not right:
+            raise TypeError(f"{name} must be {what}; got {getattr(surface, name)!r}")
 
 
-def _is_pair(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2
+def _is_row(value: object, length: int | None = None) -> bool:
+    """Whether it is a tuple of numbers, and of ``length`` if that is given."""
+    return (
+        isinstance(value, tuple)
+        and (length is None or len(value) == length)
+        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value)
+    )
 
 
 def _check_points(x: Tensor, y: Tensor) -> None:
@@ -161,8 +168,8 @@ def _check_points(x: Tensor, y: Tensor) -> None:
         raise ValueError(f"x and y must broadcast, {shapes}; try two of the same shape") from None
     if x.layout != torch.strided or y.layout != torch.strided:
         raise TypeError(f"x and y must be dense, got {x.layout} and {y.layout}; try x.to_dense()")
-    if count > MOST_POINTS:
-        raise ValueError(f"x and y may make at most {MOST_POINTS:,} points, {shapes}; try fewer at once")
+    if count > MANY_POINTS:
+        raise ValueError(f"x and y make {count:,} points, which the memory may not hold, {shapes}; try fewer at once")
 
 
 def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:

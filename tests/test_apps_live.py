@@ -341,8 +341,8 @@ def test_an_lr_that_a_scheduler_sets_cannot_be_changed_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((3, DATA, TEST), TypeError, "run must be a Run or make one, got int"),
-        ((lambda: None, DATA, TEST), TypeError, "run must be a Run or make one, got NoneType"),
+        ((3, DATA, TEST), TypeError, "run must be a Run or make one without arguments, got int"),
+        ((lambda: None, DATA, TEST), TypeError, "run must be a Run or make one without arguments, got NoneType"),
         ((small_run, [1], TEST), TypeError, "data must give the batches"),
         ((small_run, DATA, [1]), TypeError, "test_split must be a Split, got list"),
     ],

@@ -35,7 +35,9 @@ def _maker(make_run: Any) -> Callable[[], Run]:
     def again() -> Run:
         made = make_run() if _needs_no_argument(make_run) else make_run
         if not isinstance(made, Run):
-            raise TypeError(f"run must be a Run or make one, got {type(made).__name__}; try Run(model, optimizer)")
+            raise TypeError(
+                f"run must be a Run or make one without arguments, got {type(made).__name__}; try Run(model, optimizer)"
+            )
         return made
 
     return again
@@ -48,7 +50,7 @@ def _needs_no_argument(make_run: Any) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True
+        pass
     return True
 
 
