@@ -28,22 +28,30 @@ const SLIDERS = [
 
 /**
  * The settings in the browser. A change is drawn at the next frame; the kernel hears of it 8 times a second, or at once
- * while the page waits for the kernel's stability map.
+ * while the page waits for the kernel's stability map. Until then it is kept beside the model, where the kernel's echo
+ * of the change before cannot undo it.
  */
-function settingsOf(model) {
-  const read = () => Object.fromEntries(SETTINGS.map((name) => [name, model.get(name)]));
+function settingsOf(model, redraw) {
+  let wanted = {};
+  const read = () => ({ ...Object.fromEntries(SETTINGS.map((name) => [name, model.get(name)])), ...wanted });
+  const send = () => {
+    for (const [name, value] of Object.entries(wanted)) model.set(name, value);
+    wanted = {};
+    model.save_changes();
+  };
   // Every message makes JupyterLab redraw its own signs of a busy kernel, which would cost a drag half its frames.
-  const tell = spaced(() => model.save_changes(), 120);
+  const tell = spaced(send, 120);
   const set = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    if (model.get("view") === "stability") model.save_changes();
+    Object.assign(wanted, changes);
+    if (read().view === "stability") send();
     else tell();
+    redraw();
   };
   return { read, set, tell, facts: model.get("_facts"), atFirst: read() };
 }
 
 function render({ model, el }) {
-  const settings = settingsOf(model);
+  const settings = settingsOf(model, () => redraw());
   const root = element("div", { class: "course-app race", role: "group", "aria-label": "Optimizer race" });
   const parts = {
     toolbar: makeToolbar(settings),
