@@ -6,7 +6,7 @@ import pytest
 
 from tests.real_images import built_cifar10, real_cifar10
 
-__all__ = ["built_cifar10", "ctrl_c_works", "real_cifar10"]
+__all__ = ["built_cifar10", "ctrl_c_works", "pytest_terminal_summary", "real_cifar10", "tell"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,3 +15,18 @@ def ctrl_c_works():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture
+def tell(record_property):
+    """``tell(words)``: a line at the end of the tests, however the test ends and whichever process it ran in."""
+    return lambda words: record_property("told", words)
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    told = [words for report in reports for name, words in report.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("counted")
+        for words in told:
+            terminalreporter.write_line(words)

@@ -476,7 +476,6 @@ def test_every_room_is_looked_into():
     assert rooms == {room.__name__.rpartition(".")[2] for room in ROOMS}
 
 
-def test_the_inputs_are_counted(capsys):
-    with capsys.disabled():
-        print(f"\n{tried.total():,} inputs tried on {len(tried)} public functions and methods")
+def test_the_inputs_are_counted(tell):
+    tell(f"{tried.total():,} inputs tried on {len(tried)} public functions and methods")
     assert set(tried) <= {function.__name__ for function in GOOD} | set(checks.__all__) | set(METHODS)

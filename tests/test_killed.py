@@ -172,19 +172,19 @@ def report():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_killed_at_random_instants_every_run_ends_with_the_bits_of_an_undisturbed_one(report):
-    print(
-        f"\n{report['killed']} kills by SIGKILL, {report['while_writing']} of them while a file was being written, "
+def test_killed_at_random_instants_every_run_ends_with_the_bits_of_an_undisturbed_one(report, tell):
+    tell(
+        f"{report['killed']} kills by SIGKILL, {report['while_writing']} of them while a file was being written, "
         f"in {report['runs']} runs: all ended with the bits of the undisturbed run"
     )
     assert report["killed"] >= 50
     assert report["ends"] == [report["undisturbed"]]
 
 
-def test_killed_at_any_call_of_a_save_the_old_or_the_new_checkpoint_is_there_whole(report):
+def test_killed_at_any_call_of_a_save_the_old_or_the_new_checkpoint_is_there_whole(report, tell):
     """The old one of step 5 before the last move, the new one of step 6 after it; and a whole one before it."""
     steps = report["calls"]
-    print(f"\n{len(steps)} kills, one at every call that a save makes to the system")
+    tell(f"{len(steps)} kills, one at every call that a save makes to the system")
     assert len(steps) >= 10
     assert [path for path, _ in steps] == sorted(path for path, _ in steps)
     assert {tuple(pair) for pair in steps} == {(5, 4), (5, 5), (6, 5)}
@@ -215,7 +215,7 @@ class Alarm:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_interrupted_at_random_instants_no_step_is_half_done_and_every_run_ends_alike(tmp_path, capsys):
+def test_interrupted_at_random_instants_no_step_is_half_done_and_every_run_ends_alike(tmp_path, tell):
     undisturbed = new_run()
     states = [packed(undisturbed)]
     states += [packed(undisturbed) for _ in train(undisturbed, TinyData(), epochs=EPOCHS)]
@@ -236,8 +236,7 @@ def test_interrupted_at_random_instants_no_step_is_half_done_and_every_run_ends_
                     run = load(new_run(), path)  # a reader who starts the kernel anew
             go_on(path)
             assert path.read_bytes() == states[-1]
-    with capsys.disabled():
-        print(f"\n{stopped} interrupts by SIGINT in {runs} runs: no step half done, all ended alike")
+    tell(f"{stopped} interrupts by SIGINT in {runs} runs: no step half done, all ended alike")
 
 
 def test_a_second_ctrl_c_while_the_state_is_put_back_leaves_the_run_as_it_was():
