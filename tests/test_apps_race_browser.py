@@ -19,6 +19,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine, and the app lives in a browser"),
 ]
 
+expect.set_options(timeout=20_000)  # milliseconds; a machine may have other work
+
 CELLS = [
     "from course_utils.apps import OptimizerRace\nrace = OptimizerRace()\nrace",
     "race.surface",
@@ -430,7 +432,8 @@ def test_the_map_changes_with_the_theme(notebook):
         const [red] = c.getContext('2d').getImageData(c.width / 2, c.height / 6, 1, 1).data;
         return dark ? red < 90 : red > 170 }"""
     notebook.page.wait_for_function(drawn, arg=False)
-    notebook.page.evaluate(change, "JupyterLab Dark")
-    notebook.page.wait_for_function(drawn, arg=True)
-    notebook.page.evaluate(change, "JupyterLab Light")
-    notebook.page.wait_for_function(drawn, arg=False)
+    for theme, dark in [("JupyterLab Dark", True), ("JupyterLab Light", False)]:
+        notebook.page.evaluate(change, theme)
+        notebook.page.wait_for_function(drawn, arg=dark)
+        # JupyterLab takes its splash screen away 0.2 s later, and trips over a second change of theme before that.
+        notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
