@@ -1,8 +1,9 @@
-"""The README: its links lead somewhere, its commands exist."""
+"""The README: its links lead somewhere, its commands exist, its questions are those of the notebooks."""
 
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,13 @@ def test_every_image_says_its_message():
     images = re.findall(r"!\[([^\]]*)\]\(images/", README)
     assert images
     assert all(len(alt) > 40 for alt in images)
+
+
+def test_every_notebook_is_titled_with_its_number_and_the_question_in_the_table():
+    rows = re.findall(r"^\| \[(\d\d) [^\]]+\]\((notebooks/[^)]+)\) \| ([^|]+) \|", README, re.M)
+    titles = [nbformat.read(ROOT / path, as_version=4).cells[0].source.splitlines()[0] for _, path, _ in rows]
+    assert titles == [f"# {number} {question}" for number, _, question in rows]
+    assert len(rows) == len(list((ROOT / "notebooks").glob("*.ipynb")))
 
 
 def test_ci_runs_exactly_the_test_command_of_the_readme():
