@@ -33,13 +33,13 @@ lab: $(BIN)/ready ## open JupyterLab on notebook 01 (prints the address on a mac
 	@$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/01_optimizer_overview.ipynb
 
 # Two files at a time, each computing with one thread: that ends sooner than one file at a time with two threads.
-BESIDE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval $(BESIDE)
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval $(SIDE_BY_SIDE)
 
 outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
 	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
