@@ -106,9 +106,10 @@ def test_the_output_holds_the_widget_the_text_and_a_picture():
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
 
 
-def test_the_text_of_the_output_is_the_repr():
+def test_the_text_of_the_output_says_what_to_do_and_what_the_picture_shows():
     race = OptimizerRace(steps=5)
-    assert race._repr_mimebundle_()[0]["text/plain"] == repr(race)
+    data, metadata = race._repr_mimebundle_()
+    assert data["text/plain"] == metadata["image/png"]["alt"] == f"{race!r}\n{race.figure().alt}"
 
 
 def test_the_same_state_gives_the_same_picture_to_the_byte():

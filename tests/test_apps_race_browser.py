@@ -92,9 +92,9 @@ def test_the_notebook_opens_without_errors_or_requests_to_the_outside(notebook):
     assert troubles(notebook) == []
 
 
-def test_the_saved_output_has_a_picture_and_one_line_of_text(notebook):
+def test_the_saved_output_has_a_picture_and_what_it_shows(notebook):
     data = outputs(notebook)[0]["data"]
-    assert "".join(data["text/plain"]) == repr(OptimizerRace())
+    assert "".join(data["text/plain"]).startswith(f"{OptimizerRace()!r}\nPaths on the surface")
     assert data["image/png"]
 
 

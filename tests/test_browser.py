@@ -40,6 +40,7 @@ def test_run_all_ends_without_an_error_a_warning_or_a_look_outside(server, path)
             stored = json.loads(path.read_text())
             assert pictures(outputs(notebook)) == pictures(outputs_of(stored))
             assert broken_images(page) == []
+            assert images_without_words(page) == 0
         finally:
             keep_screenshots(page, path.stem)
 
@@ -57,6 +58,11 @@ def broken_images(page):
     return page.evaluate(
         "() => [...document.querySelectorAll('.jp-Notebook img')].filter(i => !i.naturalWidth).map(i => i.alt || i.src)"
     )
+
+
+def images_without_words(page):
+    """How many pictures, those of the outputs above all, have no alternative for a screen reader."""
+    return page.evaluate("() => [...document.querySelectorAll('.jp-Notebook img')].filter(i => !i.alt.trim()).length")
 
 
 def keep_screenshots(page, name):

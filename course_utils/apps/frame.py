@@ -5,8 +5,6 @@ An app is settings (checked traits), a pure ``render(state) -> Figure`` for the 
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from abc import abstractmethod
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["STATIC", "App", "joined", "style"]
 
@@ -27,7 +25,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?function |const |class )", re.MULTI
 class App(anywidget.AnyWidget):
     """The base of every app: its page in ``_esm`` and ``_css``, its picture from ``figure``.
 
-    A saved notebook holds the picture and one constant line of text beside the widget, so GitHub, nbconvert and a
+    A saved notebook holds the picture and the text of what it shows beside the widget, so GitHub, nbconvert and a
     JupyterLab whose kernel was never started show the app as it was.
     """
 
@@ -40,7 +38,9 @@ class App(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return {**data, "text/plain": repr(self), "image/png": _png(self.figure())}, metadata
+        picture, alternative = self.figure().bundle(repr(self))
+        del picture["text/html"]  # a page that prefers it to a widget would show no widget
+        return {**data, **picture}, {**metadata, **alternative}
 
 
 def joined(*names: str) -> str:
@@ -63,9 +63,3 @@ def style(*names: str) -> str:
         FileNotFoundError: there is no such sheet.
     """
     return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
-
-
-def _png(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return base64.b64encode(buffer.getvalue()).decode()

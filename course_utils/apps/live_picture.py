@@ -10,7 +10,7 @@ from course_utils.apps.live_record import SHOWN, Record
 from course_utils.data import Split
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["render"]
 

@@ -23,7 +23,7 @@ from course_utils.data import Split
 from course_utils.training import Batches, Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["LiveTraining"]
 

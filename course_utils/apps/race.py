@@ -26,7 +26,7 @@ from course_utils.descent import Path, Sweep
 from course_utils.surfaces import RAVINE, Point, Surface
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["OptimizerRace"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from course_utils.apps.race_state import RaceState, paths_of, surface_of
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["render"]
 

@@ -27,7 +27,7 @@ from course_utils.apps.settings import Setting, a_choice
 from course_utils.schedules import Curve
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["ScheduleLab"]
 

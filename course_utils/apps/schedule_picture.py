@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from course_utils.apps.schedule_plan import FLOOR, Plan
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from course_utils.plots import Figure
 
 __all__ = ["render"]
 

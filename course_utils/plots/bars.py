@@ -21,6 +21,7 @@ from course_utils.plots.arguments import (
 )
 from course_utils.plots.colors import COLORS, INK, OTHERS, PALE_INK, algorithm_of, looks_of
 from course_utils.plots.frame import Figure, legend_handle, new_figure, set_axes, styled, write_legend
+from course_utils.plots.words import about, axes_in_words, in_words, marks_in_words, value
 
 __all__ = ["bar_plot", "histograms"]
 
@@ -74,7 +75,17 @@ def bar_plot(
     for name, length in references.items():
         axes.axvline(length, color=PALE_INK, linewidth=1.4, linestyle=(0, (1.5, 2)))
         axes.annotate(name, (length, 1), xycoords=axes.get_xaxis_transform(), ha="center", va="bottom", color=PALE_INK)
+    items = [
+        f"{name}: {_in_words(float(length), errors.get(name))}" for name, length in zip(named, lengths, strict=True)
+    ]
+    figure.alt = in_words("Bars", title, f"length: {xlabel}", items + marks_in_words(references), source)
     return figure
+
+
+def _in_words(length: float, error: float | None) -> str:
+    if not abs(length) <= LARGEST:
+        return "left the scale"
+    return value(length) if error is None else f"{value(length)} ± {value(error)}"
 
 
 def _draw_bar(axes: Axes, place: int, length: float, error: float | None, color: str) -> None:
@@ -139,7 +150,20 @@ def histograms(
         handles.append(legend_handle(name + note, looks[name], marker=False))
     axes.set_ylim(bottom=0)
     write_legend(figure, handles)
+    items = [f"{handle.get_label()}: {_spread(shown[name])}" for name, handle in zip(rows, handles, strict=True)]
+    to_the_right = axes_in_words(xlabel, "share of the values (%)", log_x=log)
+    figure.alt = in_words(f"Histograms in {bins} bins", title, to_the_right, items, source)
     return figure
+
+
+def _spread(row: Array) -> str:
+    if not len(row):
+        return "none on this scale"
+    tenth, quarter, half, three_quarters, most = (value(q) for q in np.quantile(row, (0.1, 0.25, 0.5, 0.75, 0.9)))
+    return (
+        f"{about(len(row))} values; a tenth below {tenth}, a quarter below {quarter}, half below {half}, "
+        f"three quarters below {three_quarters}, nine tenths below {most}"
+    )
 
 
 def _edges(values: Array, bins: int, *, log: bool) -> Array:

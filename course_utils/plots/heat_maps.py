@@ -27,6 +27,7 @@ from course_utils.plots.arguments import (
 )
 from course_utils.plots.colors import DASHES, STAR
 from course_utils.plots.frame import Figure, new_figure, styled, write_legend
+from course_utils.plots.words import LOG, about, axes_in_words, in_words, value
 
 __all__ = ["heat_map"]
 
@@ -91,7 +92,31 @@ def heat_map(
     handles = _draw_on_map(axes, np.ma.masked_array(cells, hidden), across, up, lines or {})
     lost_patch = Patch(facecolor="#F0F0F0", edgecolor="#B0B0B0", hatch="////", label=lost_label)
     write_legend(figure, handles + ([lost_patch] if hidden.any() else []))
+    names = f"{axes_in_words(xlabel, ylabel, log_x=log_x)}; colour: {value_label}{LOG * log_values}"
+    items = _in_words(np.ma.masked_array(cells, hidden), across, up, lost_label, lines or {})
+    figure.alt = in_words("Heat map", title, names, items, source)
     return figure
+
+
+def _in_words(cells: Any, across: Array, up: Array, lost: str, lines: Mapping[str, Any]) -> list[str]:
+    """The map in a few numbers: how much of it is coloured, its lowest cell, its rows from end to end."""
+    items = [f"{cells.count():,} of {cells.size:,} cells have a value, {cells.size - cells.count():,} {lost}"]
+    if cells.count():
+        row, column = np.unravel_index(int(cells.argmin()), cells.shape)
+        items.append(f"lowest {value(cells.min())} at ({about(across[column])}, {about(up[row])})")
+        items.append(
+            f"highest {value(cells.max())}, half of the cells below {value(float(np.median(cells.compressed())))}"
+        )
+    ends = {0: "lowest", len(up) // 2: "middle", len(up) - 1: "highest"}
+    items += [f"{word} row, at {about(up[k])}: {_row(cells[k], across, lost)}" for k, word in ends.items()]
+    return items + [f"line {name!r}" for name in lines]
+
+
+def _row(cells: Any, across: Array, lost: str) -> str:
+    if not cells.count():
+        return f"all {lost}"
+    best = int(cells.argmin())
+    return f"lowest {value(float(cells[best]))} at {about(across[best])}, {len(cells) - cells.count()} {lost}"
 
 
 def _draw_on_map(

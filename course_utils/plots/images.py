@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from course_utils.plots.arguments import Limits, Values, as_numbers, as_row, check_count
 from course_utils.plots.colors import INK, RIGHT, WRONG
 from course_utils.plots.frame import WIDTH, Figure, new_figure, styled
+from course_utils.plots.words import in_words
 
 __all__ = ["image_grid"]
 
@@ -58,7 +59,18 @@ def image_grid(
     for number, (picture, (caption, color)) in enumerate(zip(pictures, captions, strict=True)):
         row, column = divmod(number, columns)
         _draw_picture(axes, picture, (column * size, row * (size + text)), size, caption, color)
+    figure.alt = in_words(
+        "Images", title, f"{len(pictures)} in rows of {columns}", _in_words(captions, columns), source
+    )
     return figure
+
+
+def _in_words(captions: list[tuple[str, str]], columns: int) -> list[str]:
+    judged = [color for _, color in captions if color != INK]
+    right = [f"{judged.count(RIGHT)} of {len(judged)} right"] if judged else []
+    said = [caption.replace("\n", ", ") for caption, _ in captions]
+    rows = (said[k : k + columns] for k in range(0, len(said), columns))
+    return right + [f"row {k}: {'; '.join(row)}" for k, row in enumerate(rows, start=1) if any(row)]
 
 
 def _draw_picture(axes: Axes, picture: Any, corner: Limits, size: float, caption: str, color: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from course_utils.plots.frame import HEIGHT, TEXT, Figure, legend_handle, new_fi
 from course_utils.plots.line_ends import End, draw_end, write_ends
 from course_utils.plots.smoothing import smooth
 from course_utils.plots.strokes import as_lines, draw_lines, draw_marks, draw_references, set_limits, share_of_axes
+from course_utils.plots.words import axes_in_words, in_words, lines_in_words, marks_in_words
 
 __all__ = ["line_panels", "line_plot", "loss_curves", "lr_curves", "lr_range"]
 
@@ -85,6 +87,9 @@ def line_plot(
     ends = [draw_end(axes, line, beta) for line in drawn]
     ends += [End(name, (1.0, share_of_axes(axes, 1.0, y)[1]), PALE_INK) for name, y in references.items()]
     write_ends(axes, ends)
+    items = lines_in_words(axes, drawn, beta=beta, references=references) + marks_in_words(references, marks)
+    kind = f"Moving averages (beta {beta:g}), the values pale behind them" if beta else "Stairs" if stairs else "Lines"
+    figure.alt = in_words(kind, title, axes_in_words(xlabel, ylabel, drawn, log_x=log_x, log_y=log_y), items, source)
     return figure
 
 
@@ -238,4 +243,13 @@ def line_panels(
     if ylabel is not None:
         figure.supylabel(ylabel, fontsize=TEXT)
     write_legend(figure, [legend_handle(name, look) for name, look in looks.items()] if len(looks) > 1 else [])
+    items = [
+        f"{name}: {item}"
+        for axes, name in zip(grid.flat, drawn, strict=False)
+        for item in lines_in_words(axes, drawn[name])
+    ]
+    upwards = ylabel or ", ".join(drawn)
+    figure.alt = in_words(
+        "Panels", title, axes_in_words(xlabel, upwards, itertools.chain(*drawn.values()), log_y=log_y), items, source
+    )
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from matplotlib.patheffects import Normal, Stroke
 from course_utils.plots.arguments import LARGEST, MOST_LINES, Array, Limits, as_numbers, check_dict, first_and_last
 from course_utils.plots.colors import STAR, Look, looks_of, marker_size
 from course_utils.plots.frame import Figure, legend_handle, new_figure, styled, write_legend
+from course_utils.plots.words import in_words, value
 
 __all__ = ["surface_paths"]
 
@@ -79,7 +81,31 @@ def surface_paths(
     looks = looks_of(list(tracks))
     handles = [_draw_track(axes, name, track, looks[name], surface) for name, track in tracks.items()]
     write_legend(figure, handles, right=ratio > _TALL, title="Loss at the end")
+    limits = axes.get_xlim(), axes.get_ylim()
+    items = [f"minimum at {_point(minimum)}" for minimum in surface.minima]
+    items += [f"{name}: {_in_words(track, surface, *limits)}" for name, track in tracks.items()]
+    figure.alt = in_words(f"Paths on the surface {surface.name}", title, f"loss = {_plain(surface.formula)}", items)
     return figure
+
+
+def _plain(formula: str) -> str:
+    """A formula as a reader without TeX writes it."""
+    return re.sub(r"\\frac\{(.*?)\}\{(.*?)\}", r"\1/\2", formula).replace("\\,", " ")
+
+
+def _point(point: Any) -> str:
+    return f"({value(float(point[0]))}, {value(float(point[1]))})"
+
+
+def _in_words(track: Array, surface: Landscape, xlim: Limits, ylim: Limits) -> str:
+    """Where one path begins and ends, with the losses there, and where it left the map."""
+    losses = [float(surface(*track[k].tolist())) for k in (0, -1)]
+    begins = f"{len(track) - 1} steps from {_point(track[0])}, loss {value(losses[0])}"
+    left_at = _cut_at_edge(track, xlim, ylim)[1]
+    if left_at is not None:
+        return f"{begins}; leaves the map at step {left_at}"
+    turns = int((np.diff(np.sign(np.diff(track, axis=0)), axis=0) != 0).any(axis=1).sum()) if len(track) > 2 else 0
+    return f"{begins}; to {_point(track[-1])}, loss {value(losses[1])}; reversals: {turns}"
 
 
 def _map_height(ratio: float, names: int) -> float:

@@ -4,12 +4,12 @@ A view is rationed: it reads losses only when it draws, and while the training g
 hundredth of the time.
 """
 
-import base64
 import io
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from tqdm import tqdm
 from course_utils.training import Step
 from course_utils.watch.records import check_text, check_title, checked
 from course_utils.watch.sketch import sketch
+
+if TYPE_CHECKING:
+    from course_utils import plots
 
 __all__ = ["live_plot", "progress"]
 
@@ -29,8 +32,9 @@ SMOOTHING = 0.9  # of the moving average
 def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
     """Show a bar with epoch, loss, images per second and remaining time while ``records`` pass.
 
-    Afterwards one line remains that says what was done; it holds no times, so it is the same at every run. In a
-    terminal the bar is drawn on stderr, in a notebook in the output of the cell.
+    Afterwards one line remains that says what was done. It is the same at every run: it holds no times, and no loss of
+    a single batch, which is noise, but the mean over as many steps as an epoch has. In a terminal the bar is drawn on
+    stderr, in a notebook in the output of the cell.
     """
     check_text("label", label)
     bar: _Bar | None = None
@@ -71,16 +75,16 @@ class _Area:
         self.in_notebook = _in_notebook()
         self._handle: Any = None
 
-    def show(self, bundle: dict[str, str]) -> None:
+    def show(self, bundle: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
         """Show ``bundle`` (MIME type -> content) in place of what was shown before."""
         if not self.in_notebook:
             return
         if self._handle is None:
             from IPython.display import display
 
-            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display(bundle, metadata=metadata, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
-            self._handle.update(bundle, raw=True)
+            self._handle.update(bundle, metadata=metadata, raw=True)
 
 
 def _in_notebook() -> bool:
@@ -97,6 +101,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
     def __init__(self, first: Step, label: str) -> None:
         self.latest, self.images, self.label = first, 0, label
+        self.recent: deque[Tensor] = deque(maxlen=first.batches)  # losses of as many steps as an epoch has
         self.area = _Area()
         super().__init__(
             total=first.epochs * first.batches,
@@ -111,6 +116,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
     def count(self, step: Step) -> None:
         """Take note of one more record; draws only if the last drawing is a while ago."""
         self.latest, self.images = step, self.images + step.images
+        self.recent.append(step.loss)
         self.update(step.step + 1 - self.n)
 
     def finish(self) -> None:
@@ -145,7 +151,8 @@ class _Bar(tqdm):  # type: ignore[type-arg]
         what = f"{done:,} steps" if done == self.total else f"stopped after {done:,} of {self.total:,} steps"
         label = f"{self.label}: " if self.label else ""
         epochs = f"{step.epochs} epoch{'s' * (step.epochs != 1)}"
-        return f"{label}{epochs}, {what}, last loss {_loss(step)}"
+        mean = torch.stack(list(self.recent)).mean().item()
+        return f"{label}{epochs}, {what}, mean loss of the last {len(self.recent)}: {mean:.3f}"
 
 
 def _loss(step: Step) -> str:
@@ -175,7 +182,7 @@ class _Curve:
         """Sketch now, and earn the next one with 200 times as long without."""
         began = time.perf_counter()
         self._read()
-        self._show("text/html", self._svg(first))
+        self.area.show({"text/html": self._svg(first), "text/plain": f"{self.title}: {len(self.losses)} steps"})
         now = time.perf_counter()
         self.next_sketch = now + max(1 / REDRAWS_PER_S, (now - began) / SHARE_OF_TIME)
 
@@ -183,15 +190,12 @@ class _Curve:
         """Replace the sketch by a picture of all steps, if there were any."""
         if self.first:
             self._read()
-            self._show("image/png", self._png(self.first))
+            self.area.show(*self._figure(self.first).bundle(f"{self.title}: {len(self.losses)} steps"))
 
     def _read(self) -> None:
         if self.unread:
             self.losses += torch.stack(self.unread).tolist()
             self.unread.clear()
-
-    def _show(self, kind: str, content: str) -> None:
-        self.area.show({kind: content, "text/plain": f"{self.title}: {len(self.losses)} steps"})
 
     def _svg(self, first: Step) -> str:
         from course_utils.plots.smoothing import smooth
@@ -199,11 +203,8 @@ class _Curve:
         smoothed = smooth(self.losses, SMOOTHING).tolist()
         return sketch(self.losses, smoothed, title=self.title, first=first.step, steps=first.epochs * first.batches)
 
-    def _png(self, first: Step) -> str:
+    def _figure(self, first: Step) -> "plots.Figure":
         from course_utils import plots
 
         steps = list(range(first.step, first.step + len(self.losses)))
-        figure = plots.loss_curves({"loss": self.losses}, title=self.title, x=steps, beta=SMOOTHING)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        return base64.b64encode(buffer.getvalue()).decode()
+        return plots.loss_curves({"loss": self.losses}, title=self.title, x=steps, beta=SMOOTHING)
