@@ -11,7 +11,7 @@ LAB_FLAGS := --ServerApp.ip=127.0.0.1 \
 	$(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 
-.PHONY: help lab test outputs mutants figures reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help lab test outputs processors mutants figures reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
 
 outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
 	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
+
+processors: $(BIN)/ready ## run every notebook as other processors would, and see that all say the same
+	@$(BIN)/python tests/processors.py $(NOTEBOOKS)
 
 mutants: $(BIN)/ready ## make about 165 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python tests/mutate.py

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,12 +25,15 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 
+from course_utils.plots.frame import picture_in_html
+
 __all__ = [
     "NOTEBOOKS",
     "WIDGET_VIEW",
     "fresh_kernel",
     "normalise",
     "run_cell",
+    "run_notebook",
     "set_defaults",
     "store",
     "text_of",
@@ -44,7 +47,7 @@ _NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-_KEPT_CELL_METADATA = ("jupyter", "nbval_ignore_reason", "slideshow", "tags")
+_KEPT_CELL_METADATA = ("jupyter", "nbval_ignore_reason", "nbval_spread", "slideshow", "tags")
 
 
 def set_defaults() -> None:
@@ -58,10 +61,13 @@ def set_defaults() -> None:
 
 
 @contextmanager
-def fresh_kernel(notebook: NotebookNode, folder: Path, *, timeout_s: float) -> Iterator[NotebookClient]:
+def fresh_kernel(
+    notebook: NotebookNode, folder: Path, *, timeout_s: float, environment: Mapping[str, str] | None = None
+) -> Iterator[NotebookClient]:
     """A client of a new kernel of this very Python, with working directory ``folder``; the kernel ends with the block.
 
-    The client writes the outputs into the cells of ``notebook``. ``timeout_s`` is the limit for one cell.
+    The client writes the outputs into the cells of ``notebook``. ``timeout_s`` is the limit for one cell;
+    ``environment`` is added to this process's own.
     """
     client = NotebookClient(
         notebook,
@@ -80,7 +86,7 @@ def fresh_kernel(notebook: NotebookNode, folder: Path, *, timeout_s: float) -> I
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         resources={"metadata": {"path": str(folder)}},
     )
-    with client.setup_kernel(cleanup_kc=True, env=_kernel_environment()):
+    with client.setup_kernel(cleanup_kc=True, env=_kernel_environment() | dict(environment or {})):
         yield client
 
 
@@ -107,9 +113,9 @@ def run_cell(client: NotebookClient, index: int) -> NotebookNode:
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """A copy of ``notebook`` without anything that differs between two runs or two editors.
 
-    Metadata: the kernel's name, the language, and of each cell what the course uses. Outputs lose the id of a live
-    widget, so that a reader without a kernel gets its picture instead of "model not found". The id of a code cell
-    follows from its source, so a source changed after `make outputs` shows.
+    Metadata: the kernel's name, the language, and of each cell what the course uses. In place of the id of a live
+    widget stands its picture as HTML, so that a reader without a kernel gets that instead of "model not found". The id
+    of a code cell follows from its source, so a source changed after `make outputs` shows.
     """
     normal = copy.deepcopy(notebook)
     normal.nbformat, normal.nbformat_minor = 4, 5
@@ -118,7 +124,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         cell.id = cell_id
         cell.metadata = NotebookNode({k: cell.metadata[k] for k in _KEPT_CELL_METADATA if k in cell.metadata})
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET_VIEW, None)
+            if output.get("data", {}).pop(WIDGET_VIEW, None) and "image/png" in output.data:
+                alternative = output.metadata.get("image/png", {}).get("alt", "")
+                output.data["text/html"] = picture_in_html(output.data["image/png"], alternative)
     return normal
 
 
@@ -135,6 +143,20 @@ def text_of(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
+def run_notebook(path: Path, environment: Mapping[str, str] | None = None, *, cells: int | None = None) -> NotebookNode:
+    """The notebook ``path``, run in its own folder to its end, or only its first ``cells``; nothing is written.
+
+    Raises:
+        CellExecutionError, CellTimeoutError, DeadKernelError: as `run_cell`.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    with fresh_kernel(notebook, path.parent, timeout_s=CELL_TIMEOUT_S, environment=environment) as client:
+        for index, cell in enumerate(notebook.cells[:cells]):
+            if cell.cell_type == "code":
+                run_cell(client, index)
+    return notebook
+
+
 def store(path: Path) -> NotebookNode:
     """Run the notebook ``path`` in its own folder and write its outputs back; return what was written.
 
@@ -143,12 +165,7 @@ def store(path: Path) -> NotebookNode:
     Raises:
         CellExecutionError, CellTimeoutError, DeadKernelError: as `run_cell`.
     """
-    notebook = nbformat.read(path, as_version=4)
-    with fresh_kernel(notebook, path.parent, timeout_s=CELL_TIMEOUT_S) as client:
-        for index, cell in enumerate(notebook.cells):
-            if cell.cell_type == "code":
-                run_cell(client, index)
-    normal = normalise(notebook)
+    normal = normalise(run_notebook(path))
     _write_whole(path, text_of(normal))
     return normal
 

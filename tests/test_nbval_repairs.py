@@ -12,11 +12,23 @@ from xml.etree import ElementTree
 import nbval
 import numpy as np
 import pytest
+from comparing import (
+    ATOL,
+    CHAOTIC_TAG,
+    PLACE_RTOL,
+    RTOL,
+    SPREAD,
+    differences,
+    distance,
+    same_picture,
+    same_text,
+    spread,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from nbval_repairs import ATOL, CHAOTIC_TAG, RTOL, differences, pytest_configure, same_picture, same_text
+from nbval_repairs import pytest_configure
 from PIL import Image, ImageDraw
 from store_outputs import store, text_of
 
@@ -54,6 +66,11 @@ ax.legend()
 plt.show()
 """
 
+TOLD = """
+from course_utils import plots
+plots.line_plot({"SGD": [3.0, 2.0, 1.5], "Adam": [3.0, 1.0, 0.5]}, title="It falls", xlabel="step", ylabel="loss")
+"""
+
 WIDGET = """
 import anywidget, base64, traitlets
 class Player(anywidget.AnyWidget):
@@ -71,19 +88,22 @@ Player()
 
 @dataclass(frozen=True)
 class Case:
-    """A cell, the outputs stored with it (in words: those of FIGURE or WIDGET), and whether they agree."""
+    """A cell, the outputs stored with it (in words: those of FIGURE, TOLD or WIDGET), and whether they agree."""
 
     says: str
     source: str
-    stored: tuple[NotebookNode, ...] | Literal["figure", "widget"]
+    stored: tuple[NotebookNode, ...] | Literal["figure", "told", "widget"]
     agrees: bool
     tags: tuple[str, ...] = ()
+    spread: float = 0.0
     count: int | None = 1
 
 
-def pair(says: str, source: str, good: NotebookNode | None, bad: NotebookNode | None, *tags: str) -> list[Case]:
+def pair(
+    says: str, source: str, good: NotebookNode | None, bad: NotebookNode | None, *tags: str, spread: float = 0.0
+) -> list[Case]:
     return [
-        Case(f"{says}, {'right' if agrees else 'wrong'}", source, (out,) if out else (), agrees, tags)
+        Case(f"{says}, {'right' if agrees else 'wrong'}", source, (out,) if out else (), agrees, tags, spread)
         for out, agrees in ((good, True), (bad, False))
     ]
 
@@ -123,7 +143,7 @@ CASES = [
     Case("a cell never run", "x = 1", (), False, count=None),
     Case("an ignored output", "print('5.1 s')", (said("4.9 s\n"),), True, ("nbval-ignore-output",)),
     *pair("a chaotic number", "print(f'{1.05:.2f} after 3 epochs')", said("1.10 after 3 epochs\n"),
-          said("1.20 after 3 epochs\n"), CHAOTIC_TAG),
+          said("1.20 after 3 epochs\n"), CHAOTIC_TAG, spread=0.02),
     Case("an exception under an ignored output", "1 / 0", (), False, ("nbval-ignore-output",)),
 ]  # fmt: skip
 
@@ -143,8 +163,37 @@ CASES += [
     ),
     Case("a figure never shown", NOT_SHOWN, "figure", False),
     Case("a figure shown twice", FIGURE.replace("plt.show()", "display(fig)\nplt.show()"), "figure", False),
-    Case("a chaotic figure", OTHER_CURVE, "figure", True, (CHAOTIC_TAG,)),
-    Case("a chaotic figure never shown", NOT_SHOWN, "figure", False, (CHAOTIC_TAG,)),
+    Case("a figure that has no text, chaotic", OTHER_CURVE, "figure", True, (CHAOTIC_TAG,), 0.1),
+    Case("a chaotic figure never shown", NOT_SHOWN, "figure", False, (CHAOTIC_TAG,), 0.1),
+    Case("the same figure in words", TOLD, "told", True),
+    Case("a figure in words whose last digits differ", TOLD.replace("2.0", "2.002"), "told", True),
+    Case("a figure in words whose curve is two percent off", TOLD.replace("1.5", "1.53"), "told", False),
+    Case(
+        "a figure in words with another look",
+        TOLD.replace('ylabel="loss"', 'ylabel="loss", stairs=True'),
+        "told",
+        False,
+    ),
+    Case("a chaotic figure within its spread", TOLD.replace("1.5", "1.53"), "told", True, (CHAOTIC_TAG,), 0.01),
+    Case("a chaotic figure beyond it", TOLD.replace("1.5", "1.65"), "told", False, (CHAOTIC_TAG,), 0.01),
+    Case("a chaotic figure without a spread", TOLD.replace("1.5", "1.53"), "told", False, (CHAOTIC_TAG,)),
+    Case(
+        "a chaotic figure that is lowest elsewhere",
+        TOLD.replace("1.0, 0.5", "0.5, 0.51"),
+        "told",
+        True,
+        (CHAOTIC_TAG,),
+        0.06,
+    ),
+    Case(
+        "a chaotic figure that lost a curve",
+        TOLD.replace(', "Adam": [3.0, 1.0, 0.5]', ""),
+        "told",
+        False,
+        (CHAOTIC_TAG,),
+        0.3,
+    ),
+    Case("a chaotic figure with another title", TOLD.replace("falls", "rises"), "told", False, (CHAOTIC_TAG,), 0.3),
     Case("a widget", WIDGET, "widget", True),
     Case("a widget in another state", "Player(lr=0.5)", "widget", False),
 ]
@@ -157,8 +206,10 @@ def write(path: Path, cells: list[NotebookNode]) -> None:
     path.write_text(text_of(new_notebook(cells=cells)), encoding="utf-8")
 
 
-def code(source: str, *stored: NotebookNode, tags: tuple[str, ...] = (), count: int | None = 1) -> NotebookNode:
-    metadata = {"tags": list(tags)}
+def code(
+    source: str, *stored: NotebookNode, tags: tuple[str, ...] = (), spread: float = 0.0, count: int | None = 1
+) -> NotebookNode:
+    metadata = {"tags": list(tags), SPREAD: spread}
     return new_code_cell(source.strip(), outputs=list(stored), execution_count=count, metadata=metadata)
 
 
@@ -207,17 +258,19 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     Image.new("RGB", (40, 40), "crimson").save(folder / "dot.png")
     made = made_outputs(folder / "made.ipynb")
     outputs = [made[case.stored] if isinstance(case.stored, str) else case.stored for case in CASES]
-    cells = [code(c.source, *out, tags=c.tags, count=c.count) for c, out in zip(CASES, outputs, strict=True)]
+    cells = [
+        code(c.source, *out, tags=c.tags, spread=c.spread, count=c.count) for c, out in zip(CASES, outputs, strict=True)
+    ]
     write(folder / "cells.ipynb", cells)
     write(folder / "dead.ipynb", [code("x = 1"), code("import os\nos._exit(1)"), code("x")])
     return run_pytest(folder)
 
 
 def made_outputs(path: Path) -> dict[str, list[NotebookNode]]:
-    """Outputs of FIGURE and WIDGET as `make outputs` stores them."""
-    write(path, [code(IMPORTS), code(FIGURE), code(WIDGET)])
-    _, figure, widget = store(path).cells
-    return {"figure": figure.outputs, "widget": widget.outputs}
+    """Outputs of FIGURE, TOLD and WIDGET as `make outputs` stores them."""
+    write(path, [code(IMPORTS), code(FIGURE), code(TOLD), code(WIDGET)])
+    _, figure, told, widget = store(path).cells
+    return {"figure": figure.outputs, "told": told.outputs, "widget": widget.outputs}
 
 
 def outcome_of(says: str, session: Session) -> Outcome:
@@ -231,7 +284,9 @@ def test_a_cell_passes_exactly_when_it_says_what_is_stored(case: Case, session: 
 
 
 def test_a_freshly_stored_notebook_passes(session: Session) -> None:
-    assert {number: session.cells["made", number].verdict for number in (1, 2, 3)} == dict.fromkeys((1, 2, 3), "passed")
+    assert {number: session.cells["made", number].verdict for number in (1, 2, 3, 4)} == dict.fromkeys(
+        (1, 2, 3, 4), "passed"
+    )
 
 
 def test_the_report_shows_the_source_and_both_outputs(session: Session) -> None:
@@ -370,6 +425,38 @@ def test_outputs_of_one_kind_keep_their_order() -> None:
     first, second = said("a\n"), shown("1")
     assert not differences([first, second], [second, first])  # stdout and results travel apart
     assert differences([shown("1"), shown("2")], [shown("2"), shown("1")])
+
+
+# --- texts of figures -------------------------------------------------------------------------------------------------
+
+LINEAR = "Lines: It falls. To the right: step, 0 to 9; upwards: loss (nats).\n- SGD: begins at 2.0, ends at {} at ≈ {}"
+LOGARITHMIC = LINEAR.replace("(nats)", "(nats) (log scale)")
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "fresh", "needed"),
+    [
+        (LINEAR, (0.01, 9), (0.02, 9), 0.005),  # beside the 2.0 on its line
+        (LOGARITHMIC, (0.01, 9), (0.02, 9), 0.5),
+        (LINEAR, (0.01, 9), (0.01, 8), RTOL / PLACE_RTOL / 9),
+        (LINEAR, (0.01, 9), (0.01, 9), 0.0),
+        (LINEAR, ("nan", 9), (0.01, 9), float("inf")),
+    ],
+)
+def test_a_number_of_a_figure_is_held_against_its_line(text: str, stored: tuple, fresh: tuple, needed: float) -> None:
+    found = distance(text.format(*stored), text.format(*fresh), figure=True)
+    assert found == pytest.approx(needed, rel=1e-6)
+
+
+def test_places_may_be_left_out() -> None:
+    assert distance(LINEAR.format(0.01, 9), LINEAR.format(0.01, 2), figure=True, places=False) == 0
+
+
+def test_the_spread_of_two_outputs_is_the_tolerance_they_need() -> None:
+    numbers, blocks = spread([said("loss 2.00\n")], [said("loss 2.10\n")])
+    assert (numbers, blocks) == (pytest.approx(0.1 / 2.1), 0)
+    assert spread([said("it fell\n")], [said("it rose\n")])[0] == float("inf")
+    assert spread([said("it fell\n")], [])[0] == float("inf")
 
 
 # --- pictures -------------------------------------------------------------------------------------------------------

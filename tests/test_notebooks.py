@@ -4,6 +4,7 @@
 and is shown to have one about a notebook made to break it.
 """
 
+import html
 import re
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from comparing import CHAOTIC_TAG, SPREAD
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import find_comment_markers, find_metadata_tags
-from nbval_repairs import CHAOTIC_TAG
 from store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
+
+from course_utils import plots
 
 NAMES = ["01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler"]
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -27,6 +30,8 @@ LINES_A_CELL = 15
 # Agreed exceptions from "the output is compared": what they may be about, and how many cells in all notebooks together.
 IGNORED_REASONS, IGNORED_AT_MOST = ("time: ", "machine: "), 6
 CHAOTIC_REASONS, CHAOTIC_AT_MOST = ("chaos: ",), 20
+
+FIGURE_TEXT = "^(Lines|Stairs|Moving averages|Panels|Bars|Histograms|Heat map|Images|Paths)\\b.*: .+[.]"
 
 Rule = Callable[[NotebookNode, Path], Iterator[str]]
 
@@ -77,7 +82,8 @@ def no_output_names_this_machine(notebook: NotebookNode, _folder: Path) -> Itera
 def output_texts(cell: NotebookNode) -> Iterator[str]:
     for output in cell.outputs:
         yield output.get("text", "")
-        yield from (str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/"))
+        texts = (str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/"))
+        yield from (re.sub('base64,[^"]*', "", text) for text in texts)
 
 
 def every_image_has_a_message_and_a_file(notebook: NotebookNode, folder: Path) -> Iterator[str]:
@@ -91,6 +97,25 @@ def every_image_has_a_message_and_a_file(notebook: NotebookNode, folder: Path) -
             yield f"{source} has no alt text"
         if not (folder / unquote(source)).is_file():
             yield f"{source} does not exist"
+
+
+def every_figure_says_what_it_shows(notebook: NotebookNode, _folder: Path) -> Iterator[str]:
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if any(kind.startswith("image/") for kind in data):
+                yield from (f"cell [{cell.execution_count}]: {fault}" for fault in faults_of_a_figure(data, output))
+
+
+def faults_of_a_figure(data: NotebookNode, output: NotebookNode) -> Iterator[str]:
+    """What keeps a picture from whoever cannot see it: in a terminal, in JupyterLab, in a page by nbconvert."""
+    text, page = data.get("text/plain", ""), data.get("text/html", "")
+    if not re.search(FIGURE_TEXT, text, re.MULTILINE):
+        yield f"a figure that was not drawn by course_utils.plots says {text[:60]!r}"
+    if output.metadata.get("image/png", {}).get("alt") != text:
+        yield "the metadata of the picture have another alternative than its text"
+    if f'alt="{html.escape(text)}"' not in page or data.get("image/png", "no picture") not in page:
+        yield "its HTML lacks the alternative or the picture"
 
 
 def every_internal_link_leads_somewhere(notebook: NotebookNode, folder: Path) -> Iterator[str]:
@@ -118,6 +143,9 @@ def every_exception_is_explained(notebook: NotebookNode, _folder: Path) -> Itera
             reason = cell.metadata.get("nbval_ignore_reason", "")
             if not re.match(f"({'|'.join(reasons)}).+", reason):
                 yield f"cell [{cell.execution_count}]: nbval_ignore_reason {reason!r} is not one of {reasons} and why"
+    for cell in chaotic(notebook):
+        if not cell.metadata.get(SPREAD, 0) > 0:
+            yield f"cell [{cell.execution_count}]: no {SPREAD}; run `make processors` and write it"
 
 
 def ignored(notebook: NotebookNode) -> list[NotebookNode]:
@@ -131,7 +159,7 @@ def ignored(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def chaotic(notebook: NotebookNode) -> list[NotebookNode]:
-    """The cells compared with the wider tolerance."""
+    """The cells compared with the tolerance of their own spread."""
     return [cell for cell in code_cells(notebook) if CHAOTIC_TAG in cell.metadata.get("tags", [])]
 
 
@@ -149,6 +177,7 @@ RULES: list[Rule] = [
     no_cell_raised,
     no_output_names_this_machine,
     every_image_has_a_message_and_a_file,
+    every_figure_says_what_it_shows,
     every_internal_link_leads_somewhere,
     every_exception_is_explained,
     it_is_in_normal_form,
@@ -221,6 +250,13 @@ def edited(notebook: NotebookNode, change: Callable[[NotebookNode], object]) -> 
     return notebook
 
 
+def figure(**changed: str) -> NotebookNode:
+    """The output of a figure as `course_utils.plots` leaves it, but for what is ``changed``."""
+    data = dict(plots.line_plot({"SGD": [2, 1]}, title="It falls", xlabel="step", ylabel="loss").bundle()[0])
+    alternative = {"image/png": {"alt": data["text/plain"]}}
+    return new_output("execute_result", data={**data, **changed}, metadata=alternative)
+
+
 IGNORED = "nbval-ignore-output"
 GOOD = [
     text("# One `step` *down*\n\n![a ball rolls down](dot.png) [to the top](#One-step-down), `[x](y)`"),
@@ -230,9 +266,11 @@ GOOD = [
     code("print(1)", printed("1\n")),
     code("\n" * 14 + "x", count=2, tags=[IGNORED], nbval_ignore_reason="time: the point of the cell is to measure it"),
     code("# NBVAL_IGNORE_OUTPUT\ny", count=3, nbval_ignore_reason="machine: the number of its cores"),
-    code("z", count=4, tags=[CHAOTIC_TAG], nbval_ignore_reason="chaos: lr 0.1 over five epochs"),
+    code("z", count=4, tags=[CHAOTIC_TAG], nbval_ignore_reason="chaos: lr 0.1 over five epochs", nbval_spread=0.02),
+    code("figure", figure(), count=5),
 ]
 
+FIG = "<Figure size 880x495 with 1 Axes>"
 FAULTS: list[tuple[Rule, str, NotebookNode]] = [
     (every_cell_was_run_in_order, "never run", made_of(code(count=None))),
     (every_cell_was_run_in_order, "run twice", made_of(code(count=2))),
@@ -251,6 +289,15 @@ FAULTS: list[tuple[Rule, str, NotebookNode]] = [
     (every_image_has_a_message_and_a_file, "no alt attribute", made_of(text('<img src="dot.png">'))),
     (every_image_has_a_message_and_a_file, "no file", made_of(text("![a ball](lost.png)"))),
     (every_image_has_a_message_and_a_file, "from outside", made_of(text("![a ball](https://x.org/dot.png)"))),
+    (every_figure_says_what_it_shows, "drawn by hand",
+     made_of(code("x", new_output("display_data", data={"text/plain": FIG, "image/png": "aGk=", "text/html":
+             f'<img alt="{html.escape(FIG)}" src="aGk=">'}, metadata={"image/png": {"alt": FIG}})))),
+    (every_figure_says_what_it_shows, "no alternative for nbconvert",
+     edited(made_of(code("x", figure())), lambda nb: nb.cells[0].outputs[0].metadata.clear())),
+    (every_figure_says_what_it_shows, "no alternative in JupyterLab",
+     made_of(code("x", figure(**{"text/html": '<img src="">'})))),
+    (every_figure_says_what_it_shows, "another picture in JupyterLab",
+     made_of(code("x", figure(**{"image/png": "aGk="})))),
     (every_internal_link_leads_somewhere, "no heading", made_of(text("# One\n[two](#Two)"))),
     (every_internal_link_leads_somewhere, "no file", made_of(text("[next](lost.ipynb)"))),
     (every_internal_link_leads_somewhere, "no heading there", made_of(text("[next](other.ipynb#The-start)"))),
@@ -259,7 +306,8 @@ FAULTS: list[tuple[Rule, str, NotebookNode]] = [
     (every_exception_is_explained, "half a reason", made_of(code(tags=[IGNORED], nbval_ignore_reason="time: "))),
     (every_exception_is_explained, "no reason for a comment", made_of(code("# NBVAL_IGNORE_OUTPUT\nx"))),
     (every_exception_is_explained, "no reason to skip", made_of(code(tags=["nbval-skip"]))),
-    (every_exception_is_explained, "no reason for chaos", made_of(code(tags=[CHAOTIC_TAG]))),
+    (every_exception_is_explained, "no reason for chaos", made_of(code(tags=[CHAOTIC_TAG], nbval_spread=0.1))),
+    (every_exception_is_explained, "no spread", made_of(code(tags=[CHAOTIC_TAG], nbval_ignore_reason="chaos: lr 1"))),
     (it_is_in_normal_form, "edited code", edited(made_of(code()), lambda nb: nb.cells[0].update(source="print(2)"))),
     (it_is_in_normal_form, "a random id", new_notebook(cells=[code()])),
     (it_is_in_normal_form, "widget state", edited(made_of(code()), lambda nb: nb.metadata.update(widgets={}))),
@@ -324,10 +372,11 @@ def test_a_cell_keeps_its_id_when_another_is_put_before_it() -> None:
 
 
 def test_a_reader_without_a_kernel_gets_the_picture_of_a_widget() -> None:
-    shown = new_output(
-        "display_data", data={WIDGET_VIEW: {"model_id": "a1"}, "image/png": "aGk=", "text/plain": "Race()"}
-    )
-    assert set(made_of(code("race", shown)).cells[0].outputs[0].data) == {"image/png", "text/plain"}
+    picture = {"image/png": "aGk=", "text/plain": "Race()"}
+    metadata = {"image/png": {"alt": "Race()"}}
+    shown = new_output("display_data", data={WIDGET_VIEW: {"model_id": "a1"}, **picture}, metadata=metadata)
+    page = '<img alt="Race()" src="data:image/png;base64,aGk=">'
+    assert made_of(code("race", shown)).cells[0].outputs[0].data == {**picture, "text/html": page}
 
 
 STORED = [  # (source, what it shows)
