@@ -35,6 +35,7 @@ __all__ = [
     "lab",
     "open_notebook",
     "outputs",
+    "outputs_by_cell",
     "run_all",
     "run_code",
     "troubles",
@@ -159,10 +160,15 @@ def run_all(notebook: Notebook, *, timeout_s: float = 300) -> None:
 
 def outputs(notebook: Notebook) -> list[dict[str, Any]]:
     """All outputs of all code cells, in order, as they would be saved."""
-    found: list[dict[str, Any]] = notebook.page.evaluate(
+    return [output for cell in outputs_by_cell(notebook) for output in cell]
+
+
+def outputs_by_cell(notebook: Notebook) -> list[list[dict[str, Any]]]:
+    """The outputs of each code cell, in order, as they would be saved."""
+    found: list[list[dict[str, Any]]] = notebook.page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.content.widgets
             .filter(cell => cell.model.type === 'code')
-            .flatMap(cell => cell.model.outputs.toJSON())"""
+            .map(cell => cell.model.outputs.toJSON())"""
     )
     return found
 

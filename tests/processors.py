@@ -22,7 +22,7 @@ from comparing import CHAOTIC_TAG, PICTURE_BLOCKS_FREE, RTOL, SPREAD, SPREADS_AL
 from nbformat import NotebookNode
 from store_outputs import NOTEBOOKS, run_notebook, set_defaults, text_of
 
-__all__ = ["Cell", "settings", "short_setting", "spreads"]
+__all__ = ["Cell", "code_cells", "red_cells", "settings", "short_setting", "spreads"]
 
 SAVED = NOTEBOOKS.parent / "out" / "processors"
 STORED = "stored"
@@ -129,13 +129,21 @@ def _judge(path: Path, *, write: bool) -> int:
     return int(bool(red) or any(cell.verdict and not cell.verdict.startswith("tagged, ") for cell in cells))
 
 
-def _code(notebook: NotebookNode) -> list[NotebookNode]:
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells of a notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def red_cells(stored: NotebookNode, shown: Sequence[Sequence[NotebookNode]]) -> list[str]:
+    """The chaotic cells of ``stored`` that do not say what is ``shown``, a list of outputs for each code cell."""
+    both = zip(code_cells(stored), shown, strict=False)
+    chaotic = [(cell, outputs) for cell, outputs in both if tolerance_of(cell) is not None]
+    return [line for cell, outputs in chaotic for line in differences(cell.outputs, outputs, chaos=tolerance_of(cell))]
 
 
 def spreads(stored: NotebookNode, runs: Sequence[NotebookNode]) -> Iterator[Cell]:
     """How far each code cell of ``stored`` spreads over the runs, but for those whose output nobody compares."""
-    for number, (cell, *seen) in enumerate(zip(*map(_code, (stored, *runs)), strict=True), start=1):
+    for number, (cell, *seen) in enumerate(zip(*map(code_cells, (stored, *runs)), strict=True), start=1):
         pairs = [spread(a.outputs, b.outputs) for a, b in itertools.combinations(seen, 2)]
         if "nbval-ignore-output" not in cell.metadata.get("tags", []):
             yield Cell(number, cell, max(numbers for numbers, _ in pairs), max(blocks for _, blocks in pairs))
@@ -143,11 +151,11 @@ def spreads(stored: NotebookNode, runs: Sequence[NotebookNode]) -> Iterator[Cell
 
 def _replay(runs: Mapping[str, NotebookNode]) -> Iterator[str]:
     """The cells that are red when the outputs of one run are the stored ones and those of another the fresh ones."""
-    stored = _code(runs[STORED])
+    stored = code_cells(runs[STORED])
     for (then, old), (now, new) in itertools.permutations(runs.items(), 2):
         if now == STORED:
             continue
-        for number, (cell, a, b) in enumerate(zip(stored, _code(old), _code(new), strict=True), start=1):
+        for number, (cell, a, b) in enumerate(zip(stored, code_cells(old), code_cells(new), strict=True), start=1):
             ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])
             report = [] if ignored else differences(a.outputs, b.outputs, chaos=tolerance_of(cell))
             if report:

@@ -1,14 +1,17 @@
-"""Does every notebook run in a real JupyterLab, seen through a real browser?
+"""Does every notebook run in a real JupyterLab, seen through a real browser, on another processor than the tests'?
 
-Screenshots are kept in `out/browser`, for people: the tests ask only for what can be told without taste.
+The kernels compute as `processors.short_setting` says, so that each run of the tests holds the stored outputs against
+two processors. Screenshots are kept in `out/browser`, for people: the tests ask for what can be told without taste.
 """
 
-import json
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
-from jupyterlab import CHROMIUM, chromium, lab, open_notebook, outputs, run_all, troubles
+from jupyterlab import CHROMIUM, chromium, lab, open_notebook, outputs_by_cell, run_all, troubles
+from nbformat.v4.rwbase import rejoin_lines
+from processors import code_cells, red_cells, short_setting
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -26,7 +29,7 @@ def server(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     for folder in ("notebooks", "images"):
         shutil.copytree(ROOT / folder, root / folder)
-    with lab(root, COURSE_DATA="photos", OMP_WAIT_POLICY="PASSIVE") as running:
+    with lab(root, COURSE_DATA="photos", OMP_WAIT_POLICY="PASSIVE", **(short_setting() or {})) as running:
         yield running
 
 
@@ -37,20 +40,25 @@ def test_run_all_ends_without_an_error_a_warning_or_a_look_outside(server, path)
         try:
             run_all(notebook, timeout_s=600)
             assert troubles(notebook) == []
-            stored = json.loads(path.read_text())
-            assert pictures(outputs(notebook)) == pictures(outputs_of(stored))
+            stored = nbformat.read(path, as_version=4)
+            shown = as_stored(outputs_by_cell(notebook))
+            assert pictures(shown) == pictures([cell.outputs for cell in code_cells(stored)])
+            assert red_cells(stored, shown) == []
             assert broken_images(page) == []
             assert images_without_words(page) == 0
         finally:
             keep_screenshots(page, path.stem)
 
 
-def outputs_of(notebook):
-    return [output for cell in notebook["cells"] if cell["cell_type"] == "code" for output in cell["outputs"]]
+def as_stored(shown):
+    """The outputs of each cell as `nbformat` reads them from a file, with lines put together."""
+    cells = [{"cell_type": "code", "source": "", "metadata": {}, "outputs": outputs} for outputs in shown]
+    notebook = rejoin_lines(nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return [cell.outputs for cell in notebook.cells]
 
 
 def pictures(found):
-    return sum("image/png" in output.get("data", {}) for output in found)
+    return sum("image/png" in output.get("data", {}) for outputs in found for output in outputs)
 
 
 def broken_images(page):
