@@ -111,7 +111,7 @@ def parameters():
 
 
 def good_options(cls):
-    return lambda: {"params": parameters(), **cls.defaults, "foreach": None, "differentiable": False}
+    return lambda: {"params": parameters(), **cls.options, "foreach": None, "differentiable": False}
 
 
 #: function -> its good arguments, made anew for each call
@@ -466,6 +466,7 @@ def test_every_public_method_with_an_argument_is_tried_or_left_out_for_a_reason(
         for cls in classes
         for name, value in vars(cls).items()
         if not name.startswith("_") and isinstance(value, FunctionType | staticmethod | classmethod)
+        if not hasattr(value, "hooked")  # the step that torch wraps for each class when it makes its first optimizer
         if set(inspect.signature(getattr(cls, name)).parameters) - {"self"}
     }
     assert public == (set(METHODS) - {"Surface.__call__"}) | set().union(*METHODS_LEFT_OUT.values())

@@ -36,7 +36,7 @@ def snapshot(run: Run) -> State:
     """The state of ``run``: dicts of numbers, words and CPU tensors, copied; on a GPU this waits for the device.
 
     Raises:
-        TypeError: ``run`` is no ``Run``, or its optimizer has no state dict, as those of ``course_utils.optim``.
+        TypeError: ``run`` is no ``Run``, or its optimizer has no state dict.
     """
     _check_run(run)
     parts = {
@@ -183,4 +183,4 @@ def _check_run(run: Run) -> None:
         raise TypeError(f"run must be a Run, got {type(run).__name__}; try Run(model, optimizer)")
     if not callable(getattr(run.optimizer, "load_state_dict", None)):
         name = type(run.optimizer).__name__
-        raise TypeError(f"the optimizer must have a state dict to be kept, got {name} without; try torch.optim.{name}")
+        raise TypeError(f"the optimizer must have a state dict to be kept, got {name} without; try torch.optim.SGD")
