@@ -12,13 +12,14 @@ options. They are thin: all that is not a formula (groups, checkpoints, hooks, `
 steps. Names, defaults, numbers and state are those of torch.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from course_utils.arguments import Check, a_check, a_dict, a_number, a_switch, a_tuple, kind_of, or_none
 
 __all__ = [
     "SGD",
@@ -236,8 +237,8 @@ class _Optimizer(Optimizer):
         differentiable: bool = False,
         **options: Any,
     ) -> None:
-        _check_option("foreach", False if foreach is None else foreach, default=False)
-        _check_option("differentiable", differentiable, default=False)
+        or_none(a_switch())("foreach", foreach)
+        a_switch()("differentiable", differentiable)
         super().__init__(_as_groups(params), {**self.options, **options, "differentiable": differentiable})
         if not any(group["params"] for group in self.param_groups):
             raise ValueError("params holds no tensor; model.parameters() can be read only once: try to call it again")
@@ -248,7 +249,9 @@ class _Optimizer(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take on more tensors, ``{"params": tensors, "lr": 0.1}``; options that are not named are the optimizer's."""
-        group = {**self.defaults, **_as_group(param_group)}
+        group = {**self.defaults, **_a_group("each parameter group", param_group)}
+        tensors = group["params"]
+        group["params"] = [tensors] if isinstance(tensors, Tensor) else _a_list("params", tensors)
         _check_group(group, self.options)
         held = [p for known in self.param_groups for p in known["params"]]
         _check_tensors(group["params"], held, differentiable=self.defaults["differentiable"])
@@ -333,26 +336,22 @@ class AdamW(Adam):
 
 _NOT_IN_A_FORMULA = ("params", "differentiable", "initial_lr")  # a scheduler notes the last one in a group
 
+_a_group = a_dict("params", of='options with "params"', example='{"params": [p], "lr": 0.1}')
+
+
+_a_list = a_check(
+    "be tensors or dicts in a list",
+    kind=lambda value: isinstance(value, Iterable) and not hasattr(value, "dtype"),  # a tensor is one thing, not many
+    keep=list,
+    came=kind_of,
+    example="model.parameters() or [p]",
+)
+
 
 def _as_groups(params: Any) -> list[dict[str, Any]]:
     """The parameters as dicts: those that came, or one that holds all tensors."""
-    groups = _as_list(params)
+    groups = _a_list("params", params)
     return groups if any(isinstance(group, dict) for group in groups) else [{"params": groups}]
-
-
-def _as_group(group: Any) -> dict[str, Any]:
-    """A copy of the group, with a list of tensors under "params"."""
-    if not isinstance(group, dict) or "params" not in group:
-        raise TypeError('each parameter group must be a dict with "params"; try {"params": [p], "lr": 0.1}')
-    tensors = group["params"]
-    return {**group, "params": [tensors] if isinstance(tensors, Tensor) else _as_list(tensors)}
-
-
-def _as_list(params: Any) -> list[Any]:
-    if hasattr(params, "dtype") or not isinstance(params, Iterable):  # a tensor or an array is one thing, not many
-        found = type(params).__name__
-        raise TypeError(f"params must be tensors or dicts in a list, got {found}; try model.parameters() or [p]")
-    return list(params)
 
 
 def _check_tensors(tensors: list[Any], held: list[Tensor], *, differentiable: bool) -> None:
@@ -373,31 +372,18 @@ def _check_group(group: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         if name not in (*known, *_NOT_IN_A_FORMULA):
             raise TypeError(f"{name!r} is not an option here; the options are {', '.join(known)}")
         if name in known:
-            _check_option(name, value, known[name])
+            number = value.item() if name == "lr" and isinstance(value, Tensor) and value.ndim == 0 else value
+            _an_option(name, known[name])(name, number)
     if group.get("nesterov") and (group["momentum"] == 0 or group["dampening"] != 0):
         found = f"momentum={group['momentum']} and dampening={group['dampening']}"
         raise ValueError(f"nesterov needs momentum above 0 and dampening 0, got {found}; try momentum=0.9")
 
 
-def _check_option(name: str, value: Any, default: Any) -> None:
+def _an_option(name: str, default: Any) -> Check[Any]:
     """The default in the formula tells what is allowed: a flag, a pair of numbers or one number."""
     if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, got {value!r}; try {name}={default}")
-    elif isinstance(default, tuple):
-        if not isinstance(value, tuple | list) or len(value) != len(default):
-            raise TypeError(f"{name} must be a pair of numbers, got {value!r}; try {name}={default}")
-        for i, number in enumerate(value):
-            _check_number(f"{name}[{i}]", number, default[i], below=1.0)
-    else:
-        _check_number(name, value, default, below=1.0 if name == "alpha" else sys.float_info.max)
-
-
-def _check_number(name: str, value: Any, default: float, below: float) -> None:
-    if name == "lr" and isinstance(value, Tensor) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, got {value!r}; try {default}")
-    if not 0 <= value < below:
-        allowed = "below 1" if below == 1 else "finite"
-        raise ValueError(f"{name} must be 0 or more and {allowed}, got {value}; try {default}")
+        return a_switch(example=default)
+    if isinstance(default, tuple):
+        each = a_number(0, below=1, example=default[0])
+        return a_tuple(each, len(default), of="two numbers", kinds=(tuple, list), example=default)
+    return a_number(0, below=1 if name == "alpha" else None, example=default)
