@@ -28,6 +28,7 @@ __all__ = [
     "a_row",
     "a_switch",
     "a_text",
+    "a_title",
     "a_tuple",
     "a_whole_number",
     "an_array",
@@ -44,6 +45,7 @@ Check = Callable[[str, Any], Kept]
 
 LARGEST = sys.float_info.max
 SHOWN_LETTERS = 60
+LONGEST_TITLE = 180
 
 
 def shown(value: object) -> str:
@@ -136,6 +138,11 @@ def a_text(low: int = 0, high: int | None = None, *, example: str) -> Check[str]
         keep=str,
         example=repr(example),
     )
+
+
+def a_title() -> Check[str]:
+    """A check for what can stand above a figure."""
+    return a_text(1, LONGEST_TITLE, example="Loss of SGD")
 
 
 def one_of(allowed: Iterable[str], *, example: str | None = None) -> Check[str]:

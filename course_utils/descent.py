@@ -181,6 +181,11 @@ def descend_many(
     lr, momentum = _checked_settings(lr, momentum)
     # x and y come first, so that each is one block of memory.
     position = _checked_start(surface, start).view(2, *[1] * lr.dim()).expand(2, *lr.shape)
+    return _swept(surface, lr, momentum, position, steps, nesterov)
+
+
+def _swept(surface: Surface, lr: Tensor, momentum: Tensor, position: Tensor, steps: int, nesterov: bool) -> Sweep:
+    """All settings walked at once from ``position (2, ...)``; the dots are the shape of the settings."""
     velocity = torch.zeros_like(position)
     never_left = starts_on_map = _on_map(surface, position)
     steps_on_map = torch.zeros_like(lr, dtype=torch.int64)

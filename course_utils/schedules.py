@@ -5,7 +5,7 @@ The functions give a factor for a step, so that ``LambdaLR(optimizer, partial(co
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ __all__ = [
     "warmup_cosine",
 ]
 
-CADENCES = ("epoch", "step")
+Cadence = Literal["epoch", "step"]
+CADENCES: tuple[str, ...] = get_args(Cadence)
 MOST_UPDATES = 1_000_000
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 

@@ -4,7 +4,7 @@ The loss of a network has millions of parameters and cannot be seen. These have 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -199,17 +199,7 @@ def _levels(low: float, high: float, count: int) -> tuple[float, ...]:
 # A round bowl: the gradient points straight at the minimum and lr 1 lands on it in one step.
 QUADRATIC = quadratic(1.0)
 
-RAVINE = Surface(
-    name="Ravine",
-    formula=r"\frac{1}{2}\,x^2 + 10\,y^2",
-    loss=partial(_quadratic, curvature=20.0),
-    start=(-9.0, 2.0),
-    minima=((0.0, 0.0),),
-    xlim=(-10.0, 10.0),
-    ylim=(-4.0, 4.0),
-    levels=_levels(0.5, 200.0, 12),
-    gradient=partial(_quadratic_gradient, curvature=20.0),
-)
+RAVINE = replace(quadratic(20.0), name="Ravine", formula=r"\frac{1}{2}\,x^2 + 10\,y^2", levels=_levels(0.5, 200.0, 12))
 
 # The start lies almost on the ridge y-axis: the slope along it leads to the saddle point (0, 0), not to a minimum.
 SADDLE = Surface(

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from course_utils.arguments import a_text, a_title
 from course_utils.training import Step
-from course_utils.watch.records import check_text, check_title, checked
+from course_utils.watch.records import checked
 from course_utils.watch.sketch import sketch
 
 __all__ = ["live_plot", "progress"]
@@ -32,8 +33,8 @@ def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
     Afterwards one line remains that says what was done; it holds no times, so it is the same at every run. In a
     terminal the bar is drawn on stderr, in a notebook in the output of the cell.
     """
-    check_text("label", label)
     bar: _Bar | None = None
+    label = a_text(example="SGD")("label", label)
     try:
         for step in checked(records):
             bar = bar or _Bar(step, label)
@@ -54,8 +55,7 @@ def live_plot(records: Iterable[Step], *, title: str = "Loss while training") ->
         TypeError: at the first step, ``title`` is no text, or a record is no ``Step``.
         ValueError: at the first step, ``title`` is empty or has more than 180 letters.
     """
-    check_title(title)
-    curve = _Curve(title)
+    curve = _Curve(a_title()("title", title))
     try:
         for step in checked(records):
             curve.add(step)
