@@ -291,7 +291,10 @@ _a_path = a_check(
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
-    file = _a_path("path", path)
+    try:
+        file = _a_path("path", path)
+    except RuntimeError as error:  # ~someone is unknown here
+        raise ValueError(f"path must lie in a folder that is known, got {str(path)!r}; try 'run.pt'") from error
     if not file.name or "\0" in str(file) or file.name == "..":
         raise ValueError(f"path must name a file, got {str(path)!r}; try 'run.pt'")
     return file
