@@ -7,6 +7,7 @@ A module answers one question and imports only modules of lower floors:
     floor 2  training                          the loop
     floor 1  data, model, descent              which images, which network, which path?
     floor 0  optim, schedules, surfaces, catalog, plots, seeding, devices
+             arguments                         is this argument one? The door of every room, on all floors
 
 Nothing is imported here, so that `import course_utils` costs nothing; say `from course_utils.training import train`.
 """

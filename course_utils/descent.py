@@ -1,7 +1,6 @@
 """What path does an optimizer take on a surface? One optimizer step by step, or thousands of settings at once."""
 
 import math
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,12 +8,24 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from course_utils.arguments import a_function, a_row, a_switch, a_whole_number, an_array, an_instance, shown
 from course_utils.surfaces import Point, Surface
 
 __all__ = ["Path", "Sweep", "descend", "descend_many"]
 
 MOST_STEPS = 10_000
 MOST_SETTINGS = 1_000_000
+
+_EXAMPLE = "lambda params: torch.optim.SGD(params, lr=0.1)"
+_a_factory = a_function("the parameters", example=_EXAMPLE)
+_a_surface = an_instance(Surface, example="course_utils.surfaces.RAVINE")
+_a_count = a_whole_number(1, MOST_STEPS, example=100)
+_two_numbers = a_row(2, must="be two numbers", example="(1.0, 2.0)")
+_settings = an_array(
+    "be finite numbers of 0 or more",
+    fits=lambda numbers: bool(((numbers >= 0) & (numbers < math.inf)).all()),
+    example="0.1",
+)
 
 
 class Steppable(Protocol):
@@ -90,13 +101,13 @@ def descend(
         steps: calls of ``optimizer.step``, from 1 to 10,000.
 
     Raises:
-        TypeError: ``make_optimizer`` does not return an optimizer.
+        TypeError: an argument is of another kind, or ``make_optimizer`` does not return an optimizer.
         ValueError: ``start`` or ``steps`` is out of range.
     """
     position = torch.nn.Parameter(_checked_start(surface, start)[None, :])
     optimizer = _made(make_optimizer, position)
     visited = [position.detach().clone()]
-    for _ in range(_checked_steps(steps)):
+    for _ in range(_a_count("steps", steps)):
         _update(surface, position, optimizer)
         visited.append(position.detach().clone())
         if not position.isfinite().all():
@@ -105,20 +116,11 @@ def descend(
 
 
 def _made(make_optimizer: Callable[[list[torch.nn.Parameter]], Steppable], position: torch.nn.Parameter) -> Steppable:
-    example = "lambda params: torch.optim.SGD(params, lr=0.1)"
-    if not callable(make_optimizer):
-        raise TypeError(
-            f"make_optimizer must be a function of the parameters, got {_short(make_optimizer)}; try {example}"
-        )
-    optimizer = make_optimizer([position])
+    optimizer: Steppable = _a_factory("make_optimizer", make_optimizer)([position])
     usable = callable(getattr(optimizer, "step", None)) and callable(getattr(optimizer, "zero_grad", None))
     if isinstance(optimizer, type) or not usable:
-        raise TypeError(f"make_optimizer must return an optimizer, got {_short(optimizer)}; try {example}")
+        raise TypeError(f"make_optimizer must return an optimizer, got {shown(optimizer)}; try {_EXAMPLE}")
     return optimizer
-
-
-def _short(value: object) -> str:
-    return textwrap.shorten(repr(value), 60)
 
 
 def _update(surface: Surface, position: torch.nn.Parameter, optimizer: Steppable) -> None:
@@ -175,18 +177,22 @@ def descend_many(
     Source: I. Sutskever et al., On the importance of initialization and momentum in deep learning, 2013, eq. 1-4, in
     the form of ``torch.optim.SGD``.
     """
-    if not isinstance(nesterov, bool):
-        raise TypeError(f"nesterov must be True or False, got {_short(nesterov)}; try nesterov=False")
+    steps, nesterov = _a_count("steps", steps), a_switch()("nesterov", nesterov)
     lr, momentum = _checked_settings(lr, momentum)
     # x and y come first, so that each is one block of memory.
     position = _checked_start(surface, start).view(2, *[1] * lr.dim()).expand(2, *lr.shape)
+    return _swept(surface, lr, momentum, position, steps, nesterov)
+
+
+def _swept(surface: Surface, lr: Tensor, momentum: Tensor, position: Tensor, steps: int, nesterov: bool) -> Sweep:
+    """All settings walked at once from ``position (2, ...)``; the dots are the shape of the settings."""
     velocity = torch.zeros_like(position)
     never_left = starts_on_map = _on_map(surface, position)
     steps_on_map = torch.zeros_like(lr, dtype=torch.int64)
     alive = torch.ones_like(lr, dtype=torch.bool)
     first_losses, gradient = _losses_and_gradient(surface, position)
     losses = first_losses
-    for _ in range(_checked_steps(steps)):
+    for _ in range(steps):
         velocity = torch.addcmul(gradient, momentum, velocity)
         direction = torch.addcmul(gradient, momentum, velocity) if nesterov else velocity
         position = torch.addcmul(position, lr, direction, value=-1)
@@ -225,38 +231,16 @@ def _first(flags: Tensor) -> int | None:
 
 def _checked_start(surface: Surface, start: Point | None) -> Tensor:
     """The start as a ``(2,)`` float64 tensor."""
-    if not isinstance(surface, Surface):
-        raise TypeError(f"surface must be a Surface, got {_short(surface)}; try course_utils.surfaces.RAVINE")
-    point = surface.start if start is None else start
-    try:
-        if math.prod(getattr(point, "shape", (2,))) != 2:
-            raise ValueError("not two of them")
-        pair = _as_float64(point)
-        if pair.shape != (2,):
-            raise ValueError("not a row of them")
-        x, y = pair
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"start must be two numbers, got {_short(start)}; try {surface.start}") from error
+    default = _a_surface("surface", surface).start
+    x, y = torch.from_numpy(_two_numbers("start", default if start is None else start))
     if not (x.isfinite() and y.isfinite() and surface(x, y).isfinite()):
-        raise ValueError(f"start must be a point with a finite loss, got {start!r}; try {surface.start}")
+        raise ValueError(f"start must be a point with a finite loss, got {start!r}; try {default}")
     return torch.stack([x, y])
-
-
-def _as_float64(value: Any) -> Tensor:
-    if "complex" in str(getattr(value, "dtype", "")):  # torch would drop the imaginary part, and only warn
-        raise TypeError("complex numbers")
-    return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
-
-
-def _checked_steps(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
-        raise ValueError(f"steps must be a whole number from 1 to {MOST_STEPS:,}, got {steps!r}; try 100")
-    return steps
 
 
 def _checked_settings(lr: Tensor | float, momentum: Tensor | float) -> list[Tensor]:
     """Both as float64 tensors of one common shape."""
-    settings = [_checked_setting("lr", lr, 0.1), _checked_setting("momentum", momentum, 0.9)]
+    settings = [torch.from_numpy(_settings("lr", lr)), torch.from_numpy(_settings("momentum", momentum))]
     try:
         both = list(torch.broadcast_tensors(*settings))  # type: ignore[no-untyped-call]
     except RuntimeError as error:
@@ -266,20 +250,3 @@ def _checked_settings(lr: Tensor | float, momentum: Tensor | float) -> list[Tens
         count = f"{both[0].numel():,}"
         raise ValueError(f"there must be 1 to {MOST_SETTINGS:,} settings, got {count}; try 64 of each")
     return both
-
-
-def _checked_setting(name: str, value: Tensor | float, example: float) -> Tensor:
-    # Counted before it is copied: a view of one number may claim more of them than there is memory.
-    count = math.prod(getattr(value, "shape", ()))
-    if count > MOST_SETTINGS:
-        raise ValueError(f"{name} must hold at most {MOST_SETTINGS:,} settings, got {count:,}; try {example}")
-    try:
-        tensor = _as_float64(value).to_dense()
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(
-            f"{name} must be a number or a tensor of numbers, got {_short(value)}; try {example}"
-        ) from error
-    wrong = tensor[~(tensor.isfinite() & (tensor >= 0))]
-    if len(wrong):
-        raise ValueError(f"{name} must be finite and 0 or more, got {wrong[0].item()}; try {example}")
-    return tensor

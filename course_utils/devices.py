@@ -2,7 +2,11 @@
 
 import torch
 
+from course_utils.arguments import an_instance
+
 __all__ = ["pick_device"]
+
+_a_device = an_instance(str, torch.device, must="be a string or a torch.device", example='"auto"')
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
@@ -12,10 +16,8 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         TypeError: ``device`` is neither a string nor a ``torch.device``.
         ValueError: the name is unknown, or this machine has no such device.
     """
-    if not isinstance(device, (str, torch.device)):
-        raise TypeError(f'device must be a string or a torch.device, got {device!r}; try device="auto"')
     available = _available()
-    if device == "auto":
+    if _a_device("device", device) == "auto":
         return torch.device(available[0])
     try:
         chosen = torch.device(device)

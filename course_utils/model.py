@@ -5,10 +5,13 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import a_switch, an_instance, kind_of
 from course_utils.devices import pick_device
 from course_utils.seeding import stream_seed
 
 __all__ = ["Tudui", "build_model", "count_parameters"]
+
+a_network = an_instance(nn.Module, must="be an nn.Module", example="build_model()")
 
 
 class Tudui(nn.Module):
@@ -27,8 +30,7 @@ class Tudui(nn.Module):
 
     def __init__(self, *, softmax: bool = False) -> None:
         super().__init__()
-        if not isinstance(softmax, bool):
-            raise TypeError(f"softmax must be True or False, got {type(softmax).__name__}; try softmax=False")
+        a_switch()("softmax", softmax)
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(3, 32, kernel_size=5, padding=2),
             pool1=nn.MaxPool2d(2),
@@ -52,7 +54,7 @@ class Tudui(nn.Module):
             ValueError: the shape is not ``(batch, 3, 32, 32)``.
         """
         if not isinstance(images, Tensor) or not images.is_floating_point():
-            kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            kind = images.dtype if isinstance(images, Tensor) else kind_of(images)
             raise TypeError(f"images must be a float tensor, got {kind}; try images.float() / 255")
         if images.shape[1:] != (3, 32, 32):
             raise ValueError(f"images must have shape (batch, 3, 32, 32), got {tuple(images.shape)}; try images[None]")
@@ -67,7 +69,7 @@ def build_model(seed: int = 0, *, softmax: bool = False, device: str | torch.dev
     global random stream is left as it was.
 
     Raises:
-        TypeError: ``seed`` is not an int, ``softmax`` no bool, or ``device`` no name of a device.
+        TypeError: ``seed`` is no whole number, ``softmax`` no bool, or ``device`` no name of a device.
         ValueError: this machine has no such device.
     """
     place = pick_device(device)
@@ -84,6 +86,5 @@ def count_parameters(model: nn.Module) -> int:
     Raises:
         TypeError: ``model`` is no ``nn.Module``.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}; try build_model()")
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    parameters = a_network("model", model).parameters()
+    return sum(parameter.numel() for parameter in parameters if parameter.requires_grad)

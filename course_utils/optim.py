@@ -7,17 +7,19 @@ flows through, and as all arithmetic is element by element, lr, momentum or the 
 against p: many settings in one call. Options have torch's names and meaning.
 
 The classes add what a formula cannot have: a memory for each parameter that outlives the step, and a check of the
-options. They do not subclass ``torch.optim.Optimizer``, whose hooks, kernels and checkpoints would hide these few
-lines, but keep its names (``param_groups``, ``state``, ``zero_grad``, ``step``), defaults and numbers. torch's
-schedulers accept only a subclass; here a learning rate is set by hand: ``optimizer.param_groups[0]["lr"] = 0.01``.
+options. They are thin: all that is not a formula (groups, checkpoints, hooks, ``zero_grad``) is that of their base,
+``torch.optim.Optimizer``, so torch's schedulers drive them, ``training.save`` keeps them, and the doctor sees their
+steps. Names, defaults, numbers and state are those of torch.
 """
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+
+from course_utils.arguments import Check, a_check, a_dict, a_number, a_switch, a_tuple, kind_of, or_none
 
 __all__ = [
     "SGD",
@@ -210,7 +212,7 @@ def _is_off(option: Number) -> bool:
 # ---- The memory ---------------------------------------------------------------------------------------------
 
 
-class _Optimizer:
+class _Optimizer(Optimizer):
     """Parameters in groups with options, and ``state``: for each parameter the memory of its formula, by name.
 
     ``params`` are tensors, as from ``model.parameters()``, or dicts such as ``{"params": tensors, "lr": 0.1}``,
@@ -224,8 +226,8 @@ class _Optimizer:
     """
 
     formula: ClassVar[Callable[..., tuple[Any, ...]]]
-    memory: ClassVar[tuple[str, ...]]
-    defaults: ClassVar[Mapping[str, Any]]
+    memory: ClassVar[Mapping[str, Any]]  #: the name of each part in ``state``, and its value before the first step
+    options: ClassVar[Mapping[str, Any]]  #: those of the formula, with their defaults
 
     def __init__(
         self,
@@ -235,40 +237,49 @@ class _Optimizer:
         differentiable: bool = False,
         **options: Any,
     ) -> None:
-        _check_option("foreach", False if foreach is None else foreach, default=False)
-        _check_option("differentiable", differentiable, default=False)
-        self.differentiable = differentiable
-        self.state: dict[Tensor, dict[str, Any]] = {}
-        self.param_groups = [{**self.defaults, **options, **group} for group in _as_groups(params)]
-        for group in self.param_groups:
-            _check_group(group, self.defaults)
-        _check_tensors([p for group in self.param_groups for p in group["params"]], differentiable)
+        or_none(a_switch())("foreach", foreach)
+        a_switch()("differentiable", differentiable)
+        super().__init__(_as_groups(params), {**self.options, **options, "differentiable": differentiable})
+        if not any(group["params"] for group in self.param_groups):
+            raise ValueError("params holds no tensor; model.parameters() can be read only once: try to call it again")
 
     def __repr__(self) -> str:
-        groups = (", ".join(f"{name}={group[name]}" for name in self.defaults) for group in self.param_groups)
+        groups = (", ".join(f"{name}={group[name]}" for name in self.options) for group in self.param_groups)
         return "\n".join(f"{type(self).__name__}({options})" for options in groups)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, because backward() adds to those it finds."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    p.grad = None if set_to_none else p.grad.detach().zero_()
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take on more tensors, ``{"params": tensors, "lr": 0.1}``; options that are not named are the optimizer's."""
+        group = {**self.defaults, **_a_group("each parameter group", param_group)}
+        tensors = group["params"]
+        group["params"] = [tensors] if isinstance(tensors, Tensor) else _a_list("params", tensors)
+        _check_group(group, self.options)
+        held = [p for known in self.param_groups for p in known["params"]]
+        _check_tensors(group["params"], held, differentiable=self.defaults["differentiable"])
+        super().add_param_group(group)
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient, in place, and renew its memory."""
-        with torch.set_grad_enabled(self.differentiable):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient, in place, and renew its memory.
+
+        ``closure`` computes the gradients first, if it is given; its loss is returned.
+        """
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
             for group in self.param_groups:
-                options = {name: group[name] for name in self.defaults}
+                options = {name: group[name] for name in self.options}
                 for p in group["params"]:
                     if p.grad is not None:
                         self._move(p, options)
+        return loss
 
     def _move(self, p: Tensor, options: dict[str, Any]) -> None:
         # For its backward pass autograd may need the old values, which copy_ overwrites.
-        old = p.clone() if self.differentiable else p
-        new, *memory = self.formula(old, p.grad, *self.state.get(p, {}).values(), **options)
-        self.state[p] = dict(zip(self.memory, memory, strict=True))
+        old = p.clone() if self.defaults["differentiable"] else p
+        remembered = {**self.memory, **self.state.get(p, {})}
+        new, *memory = self.formula(old, p.grad, *(remembered[name] for name in self.memory), **options)
+        renewed = zip(self.memory.items(), memory, strict=True)
+        if kept := {name: value for (name, start), value in renewed if value is not start}:
+            self.state[p] = kept
         p.copy_(new)
 
 
@@ -277,71 +288,74 @@ def _defaults(*formulas: Callable[..., Any]) -> dict[str, Any]:
     return {name: value for formula in formulas for name, value in (formula.__kwdefaults__ or {}).items()}
 
 
+def _memory(formula: Callable[..., Any], *names: str) -> dict[str, Any]:
+    """The positional arguments behind p and g under torch's ``names``, with their values before the first step."""
+    return dict(zip(names, formula.__defaults__ or (), strict=True))
+
+
 class SGD(_Optimizer):
     """Steps against the gradient, on request with momentum; options in `sgd_update`."""
 
     formula = staticmethod(sgd_update)
-    memory = ("momentum_buffer",)
-    defaults = _defaults(sgd_update)
+    memory = _memory(sgd_update, "momentum_buffer")
+    options = _defaults(sgd_update)
 
 
 class RMSprop(_Optimizer):
     """Steps divided by the recent size of the gradient; options in `rmsprop_update`."""
 
     formula = staticmethod(rmsprop_update)
-    memory = ("square_avg", "grad_avg", "momentum_buffer")
-    defaults = _defaults(rmsprop_update)
+    memory = _memory(rmsprop_update, "square_avg", "grad_avg", "momentum_buffer")
+    options = _defaults(rmsprop_update)
 
 
 class Adagrad(_Optimizer):
     """Steps divided by the size of all gradients so far; options in `adagrad_update`."""
 
     formula = staticmethod(adagrad_update)
-    memory = ("step", "sum")
-    defaults = _defaults(adagrad_update)
+    memory = _memory(adagrad_update, "step", "sum")
+    options = _defaults(adagrad_update)
 
 
 class Adam(_Optimizer):
     """Momentum and RMSprop together, both corrected for their start at 0; options in `adam_update`."""
 
     formula = staticmethod(adam_update)
-    memory = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    defaults = _defaults(adam_update)
+    memory = _memory(adam_update, "step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    options = _defaults(adam_update)
 
 
 class AdamW(Adam):
     """Adam whose weight decay shrinks p itself; options in `adamw_update`."""
 
     formula = staticmethod(adamw_update)
-    defaults = _defaults(adam_update, adamw_update)
+    options = _defaults(adam_update, adamw_update)
 
 
 # ---- The door -----------------------------------------------------------------------------------------------
 
+_NOT_IN_A_FORMULA = ("params", "differentiable", "initial_lr")  # a scheduler notes the last one in a group
 
-def _as_groups(params: Any) -> Iterator[dict[str, Any]]:
-    """The parameters as dicts, each with a list of tensors under "params"."""
-    groups = _as_list(params)
-    if not any(isinstance(group, dict) for group in groups):
-        groups = [{"params": groups}]
-    for group in groups:
-        if not isinstance(group, dict) or "params" not in group:
-            raise TypeError('each parameter group must be a dict with "params"; try {"params": [p], "lr": 0.1}')
-        tensors = group["params"]
-        yield {**group, "params": [tensors] if isinstance(tensors, Tensor) else _as_list(tensors)}
+_a_group = a_dict("params", of='options with "params"', example='{"params": [p], "lr": 0.1}')
 
 
-def _as_list(params: Any) -> list[Any]:
-    if hasattr(params, "dtype") or not isinstance(params, Iterable):  # a tensor or an array is one thing, not many
-        found = type(params).__name__
-        raise TypeError(f"params must be tensors or dicts in a list, got {found}; try model.parameters() or [p]")
-    return list(params)
+_a_list = a_check(
+    "be tensors or dicts in a list",
+    kind=lambda value: isinstance(value, Iterable) and not hasattr(value, "dtype"),  # a tensor is one thing, not many
+    keep=list,
+    came=kind_of,
+    example="model.parameters() or [p]",
+)
 
 
-def _check_tensors(tensors: list[Any], differentiable: bool) -> None:
-    if not tensors:
-        raise ValueError("params holds no tensor; model.parameters() can be read only once: try to call it again")
-    if len({id(p) for p in tensors}) < len(tensors):
+def _as_groups(params: Any) -> list[dict[str, Any]]:
+    """The parameters as dicts: those that came, or one that holds all tensors."""
+    groups = _a_list("params", params)
+    return groups if any(isinstance(group, dict) for group in groups) else [{"params": groups}]
+
+
+def _check_tensors(tensors: list[Any], held: list[Tensor], *, differentiable: bool) -> None:
+    if len({id(p) for p in [*held, *tensors]}) < len(held) + len(tensors):
         raise ValueError("params holds one tensor twice, which a step would move twice; try to give it once")
     for p in tensors:
         if not isinstance(p, Tensor) or not p.is_floating_point():
@@ -353,36 +367,23 @@ def _check_tensors(tensors: list[Any], differentiable: bool) -> None:
             raise ValueError("params holds a computed tensor, not a leaf; try p.detach().requires_grad_()")
 
 
-def _check_group(group: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def _check_group(group: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name, value in group.items():
-        if name not in (*defaults, "params"):
-            raise TypeError(f"{name!r} is not an option here; the options are {', '.join(defaults)}")
-        if name != "params":
-            _check_option(name, value, defaults[name])
+        if name not in (*known, *_NOT_IN_A_FORMULA):
+            raise TypeError(f"{name!r} is not an option here; the options are {', '.join(known)}")
+        if name in known:
+            number = value.item() if name == "lr" and isinstance(value, Tensor) and value.ndim == 0 else value
+            _an_option(name, known[name])(name, number)
     if group.get("nesterov") and (group["momentum"] == 0 or group["dampening"] != 0):
         found = f"momentum={group['momentum']} and dampening={group['dampening']}"
         raise ValueError(f"nesterov needs momentum above 0 and dampening 0, got {found}; try momentum=0.9")
 
 
-def _check_option(name: str, value: Any, default: Any) -> None:
+def _an_option(name: str, default: Any) -> Check[Any]:
     """The default in the formula tells what is allowed: a flag, a pair of numbers or one number."""
     if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, got {value!r}; try {name}={default}")
-    elif isinstance(default, tuple):
-        if not isinstance(value, tuple | list) or len(value) != len(default):
-            raise TypeError(f"{name} must be a pair of numbers, got {value!r}; try {name}={default}")
-        for i, number in enumerate(value):
-            _check_number(f"{name}[{i}]", number, default[i], below=1.0)
-    else:
-        _check_number(name, value, default, below=1.0 if name == "alpha" else sys.float_info.max)
-
-
-def _check_number(name: str, value: Any, default: float, below: float) -> None:
-    if name == "lr" and isinstance(value, Tensor) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, got {value!r}; try {default}")
-    if not 0 <= value < below:
-        allowed = "below 1" if below == 1 else "finite"
-        raise ValueError(f"{name} must be 0 or more and {allowed}, got {value}; try {default}")
+        return a_switch(example=default)
+    if isinstance(default, tuple):
+        each = a_number(0, below=1, example=default[0])
+        return a_tuple(each, len(default), of="two numbers", kinds=(tuple, list), example=default)
+    return a_number(0, below=1 if name == "alpha" else None, example=default)

@@ -4,15 +4,15 @@ The functions give a factor for a step, so that ``LambdaLR(optimizer, partial(co
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from course_utils.arguments import Array, a_function, a_number, a_row, a_whole_number, kind_of, one_of
 
 __all__ = [
     "cosine",
@@ -25,12 +25,23 @@ __all__ = [
     "warmup_cosine",
 ]
 
+Cadence = Literal["epoch", "step"]
+CADENCES: tuple[str, ...] = get_args(Cadence)
 MOST_UPDATES = 1_000_000
-MOST_VALUES = 100_000_000
-MOST_STEPS = 10**15  # a float tells steps apart up to here
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
-Curve = npt.NDArray[np.float64]
+Curve = Array
 Metrics = Sequence[float] | Callable[[int], float]
+
+_EXAMPLE = "lambda optimizer: StepLR(optimizer, step_size=5)"
+_a_factory = a_function("the optimizer", example=_EXAMPLE)
+_a_cadence = one_of(CADENCES)
+_a_step = a_whole_number(0, example=0)
+_a_count = a_whole_number(1, example=5)
+_above_zero = a_number(above=0, example=0.1)
+_a_share = a_number(0, 1, example=0.1)
+_a_float32 = a_number(-LARGEST_FLOAT32, LARGEST_FLOAT32, must="be a finite float32", example=0.05)
+_a_curve = a_row(fits=lambda row: not np.isnan(row).any(), example="lr_curve(...)")
 
 
 def lr_curve(
@@ -56,11 +67,15 @@ def lr_curve(
             the number of that call, from 0. Other schedulers do not read it.
 
     Raises:
-        TypeError: ``make_scheduler`` does not return a scheduler.
+        TypeError: an argument is of another kind, or ``make_scheduler`` does not return a scheduler.
         ValueError: an argument is out of range, ``metrics`` is missing or of another length, or the scheduler holds
             another optimizer than the one it was given. OneCycleLR raises its own where it is stepped too often.
     """
-    _check_lr_curve(epochs, steps_per_epoch, cadence, lr)
+    epochs, steps_per_epoch = _a_count("epochs", epochs), _a_count("steps_per_epoch", steps_per_epoch)
+    if epochs * steps_per_epoch > MOST_UPDATES:
+        came = f"{epochs * steps_per_epoch:,}"
+        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_UPDATES:,}, got {came}; try 20 * 156")
+    cadence, lr = _a_cadence("cadence", cadence), _above_zero("lr", lr)
     calls, updates_per_call = (epochs, steps_per_epoch) if cadence == "epoch" else (epochs * steps_per_epoch, 1)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr, momentum=0.9)
     scheduler = _made(make_scheduler, optimizer)
@@ -79,39 +94,33 @@ def step_decay(step: int, *, step_size: int, gamma: float = 0.1) -> float:
     """The factor ``gamma ** (step // step_size)``, as StepLR: a cut every ``step_size`` calls, of epochs or of updates.
 
     Raises:
-        ValueError: ``step`` is negative, ``step_size`` below 1, or ``gamma`` not above 0.
+        TypeError, ValueError: ``step`` is negative, ``step_size`` below 1, ``gamma`` not above 0, or one is no number.
     """
-    _check_step(step)
-    _check_counts(step_size=step_size)
-    _check_above_zero(gamma=gamma)
-    return float(gamma ** (step // step_size))
+    cuts = _a_step("step", step) // _a_count("step_size", step_size)
+    return float(_above_zero("gamma", gamma) ** cuts)
 
 
 def cosine(step: int, *, total: int, floor: float = 0.0) -> float:
     """The factor that falls from 1 to ``floor`` along half a cosine in ``total`` steps, and stays there.
 
     Raises:
-        ValueError: ``step`` is negative, ``total`` below 1, or ``floor`` outside 0 to 1.
+        TypeError, ValueError: ``step`` is negative, ``total`` below 1, ``floor`` outside 0 to 1, or one is no number.
 
     Source: I. Loshchilov, F. Hutter, SGDR: Stochastic gradient descent with warm restarts, 2017, eq. 5, one period.
     """
-    _check_step(step)
-    _check_counts(total=total)
-    _check_fractions(floor=floor)
-    return _anneal(1.0, floor, min(step / total, 1.0))
+    share = _a_step("step", step) / _a_count("total", total)
+    return _anneal(1.0, _a_share("floor", floor), min(share, 1.0))
 
 
 def linear_warmup(step: int, *, warmup: int, start: float = 0.1) -> float:
     """The factor that rises from ``start`` to 1 along a straight line in ``warmup`` steps, and stays there.
 
     Raises:
-        ValueError: ``step`` is negative, ``warmup`` below 1, or ``start`` outside 0 to 1.
+        TypeError, ValueError: ``step`` is negative, ``warmup`` below 1, ``start`` outside 0 to 1, or one is no number.
 
     Source: P. Goyal et al., Accurate, large minibatch SGD, 2017, section 2.2.
     """
-    _check_step(step)
-    _check_counts(warmup=warmup)
-    _check_fractions(start=start)
+    step, warmup, start = _a_step("step", step), _a_count("warmup", warmup), _a_share("start", start)
     return start + (1 - start) * min(step / warmup, 1.0)
 
 
@@ -119,10 +128,9 @@ def warmup_cosine(step: int, *, warmup: int, total: int, start: float = 0.1, flo
     """The factor of ``linear_warmup`` for ``warmup`` steps, then of ``cosine`` down to ``floor`` at step ``total``.
 
     Raises:
-        ValueError: as those two, or ``total`` is not above ``warmup``.
+        TypeError, ValueError: as those two, or ``total`` is not above ``warmup``.
     """
-    _check_step(step)
-    _check_counts(warmup=warmup, total=total)
+    step, warmup, total = _a_step("step", step), _a_count("warmup", warmup), _a_count("total", total)
     if total <= warmup:
         raise ValueError(f"total must be above warmup, got {total} and {warmup}; try warmup={max(total // 10, 1)}")
     if step < warmup:
@@ -138,35 +146,31 @@ def one_cycle(
     It rises along half a cosine until step ``pct_start * total - 1`` and falls until step ``total - 1``.
 
     Raises:
-        ValueError: ``step`` is negative, ``pct_start * total`` is not above 1 and below ``total``, or a divisor not
-            above 0.
+        TypeError, ValueError: ``step`` is negative, ``pct_start * total`` is not above 1 and below ``total``, a divisor
+            not above 0, or one is no number.
 
     Source: L. Smith, N. Topin, Super-convergence, 2018; the annealing is that of fastai and torch.
     """
-    _check_step(step)
-    _check_counts(total=total)
-    _check_above_zero(div_factor=div_factor, final_div_factor=final_div_factor)
-    _check_fractions(pct_start=pct_start)
-    top = pct_start * total - 1
+    step, total = _a_step("step", step), _a_count("total", total)
+    first = 1 / _above_zero("div_factor", div_factor)
+    last = first / _above_zero("final_div_factor", final_div_factor)
+    top = _a_share("pct_start", pct_start) * total - 1
     if not 0 < top < total - 1:
         raise ValueError(
             f"pct_start * total must lie between 1 and total, got {pct_start} * {total}; try pct_start=0.3"
         )
-    first = 1 / div_factor
     if step <= top:
         return _anneal(first, 1.0, step / top)
-    return _anneal(1.0, first / final_div_factor, min((step - top) / (total - 1 - top), 1.0))
+    return _anneal(1.0, last, min((step - top) / (total - 1 - top), 1.0))
 
 
 def first_step_below(curve: npt.ArrayLike, threshold: float) -> int | None:
     """The first step whose value in ``curve`` is below ``threshold``, or None.
 
     Raises:
-        ValueError: ``curve`` is not a row of numbers, or ``threshold`` no number.
+        TypeError, ValueError: ``curve`` is not a row of numbers, or ``threshold`` no finite number.
     """
-    if not _is_number(threshold) or sys.float_info.max < abs(threshold) < math.inf:
-        raise ValueError(f"threshold must be a number, got {threshold!r}; try 1e-6")
-    below = np.flatnonzero(_checked_curve(curve) < threshold)
+    below = np.flatnonzero(_a_curve("curve", curve) < a_number(example=1e-6)("threshold", threshold))
     return int(below[0]) if len(below) else None
 
 
@@ -182,11 +186,11 @@ def freeze_step(curve: npt.ArrayLike, *, weight: float, gradient: float) -> int 
         gradient: its gradient, taken as the same at every step.
 
     Raises:
-        ValueError: ``curve`` is not a row of numbers, or ``weight`` or ``gradient`` not finite in float32.
+        TypeError, ValueError: ``curve`` is not a row of numbers, or ``weight`` or ``gradient`` not finite in float32.
     """
-    before, slope = _checked_float32("weight", weight), _checked_float32("gradient", gradient)
+    before, slope = np.float32(_a_float32("weight", weight)), np.float32(_a_float32("gradient", gradient))
     with np.errstate(over="ignore"):  # an update beyond float32 is infinite, and surely a change
-        lr = _checked_curve(curve).astype(np.float32)
+        lr = _a_curve("curve", curve).astype(np.float32)
         changes = np.flatnonzero(before - lr * slope != before)
     first_frozen = int(changes[-1]) + 1 if len(changes) else 0
     return first_frozen if first_frozen < len(lr) else None
@@ -211,85 +215,9 @@ def _metric_of(metrics: Metrics | None, calls: int) -> Callable[[int], tuple[flo
 
 
 def _made(make_scheduler: Callable[[torch.optim.SGD], Any], optimizer: torch.optim.SGD) -> Any:
-    example = "lambda optimizer: StepLR(optimizer, step_size=5)"
-    if not callable(make_scheduler):
-        raise TypeError(f"make_scheduler must be a function of the optimizer, got {make_scheduler!r}; try {example}")
-    scheduler = make_scheduler(optimizer)
+    scheduler = _a_factory("make_scheduler", make_scheduler)(optimizer)
     if not callable(getattr(scheduler, "step", None)) or isinstance(scheduler, (type, torch.optim.Optimizer)):
-        came = type(scheduler).__name__
-        raise TypeError(f"make_scheduler must return a scheduler, got {came}; try {example}")
+        raise TypeError(f"make_scheduler must return a scheduler, got {kind_of(scheduler)}; try {_EXAMPLE}")
     if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError(f"make_scheduler must use the optimizer that it is given, got another one; try {example}")
+        raise ValueError(f"make_scheduler must use the optimizer that it is given, got another one; try {_EXAMPLE}")
     return scheduler
-
-
-def _check_lr_curve(epochs: int, steps_per_epoch: int, cadence: str, lr: float) -> None:
-    _check_counts(epochs=epochs, steps_per_epoch=steps_per_epoch)
-    if epochs * steps_per_epoch > MOST_UPDATES:
-        raise ValueError(
-            f"epochs * steps_per_epoch must be at most {MOST_UPDATES:,}, got {epochs * steps_per_epoch:,}; try 20 * 156"
-        )
-    if not isinstance(cadence, str) or cadence not in ("epoch", "step"):
-        raise ValueError(f'cadence must be "epoch" or "step", got {cadence!r}; most schedulers want "epoch"')
-    _check_above_zero(lr=lr)
-
-
-def _check_step(step: int) -> None:
-    if not _is_whole(step) or step < 0:
-        raise ValueError(f"step must be a whole number of 0 or more, got {step!r}; steps are counted from 0")
-    _check_not_too_many(step=step)
-
-
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if not _is_whole(value) or value < 1:
-            raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}; try 5")
-    _check_not_too_many(**counts)
-
-
-def _check_not_too_many(**counts: int) -> None:
-    for name, value in counts.items():
-        if value > MOST_STEPS:
-            raise ValueError(f"{name} must be at most {MOST_STEPS:,}, got a larger whole number; try 5")
-
-
-def _check_above_zero(**values: float) -> None:
-    for name, value in values.items():
-        if not _is_number(value) or not 0 < value <= sys.float_info.max:
-            raise ValueError(f"{name} must be a finite number above 0, got {value!r}; try 0.1")
-
-
-def _check_fractions(**values: float) -> None:
-    for name, value in values.items():
-        if not _is_number(value) or not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}; try 0.1")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _checked_curve(curve: npt.ArrayLike) -> Curve:
-    try:
-        given = np.asarray(curve)
-        if given.size > MOST_VALUES:  # a view of one number may claim more of them than there is memory
-            raise ValueError(f"{given.size:,} values")
-        if given.dtype.kind == "c":
-            raise ValueError("complex numbers")
-        values = given.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, MemoryError, OverflowError) as error:
-        raise ValueError(f"curve must be a row of numbers, got {curve!r}; try lr_curve(...)") from error
-    if values.ndim != 1 or not len(values) or np.isnan(values).any():
-        came = "NaN among them" if np.isnan(values).any() else f"shape {values.shape}"
-        raise ValueError(f"curve must be a row of numbers, got {came}; try lr_curve(...)")
-    return values
-
-
-def _checked_float32(name: str, value: float) -> np.float32:
-    if not _is_number(value) or not abs(value) <= float(np.finfo(np.float32).max):
-        raise ValueError(f"{name} must be a finite float32, got {value!r}; try 0.05")
-    return np.float32(value)

@@ -9,21 +9,22 @@ import hashlib
 
 import torch
 
+from course_utils.arguments import a_whole_number
+
 __all__ = ["generator", "stream_seed"]
+
+a_seed = a_whole_number(example=0)
+_an_epoch = a_whole_number(0, example=0)
 
 
 def stream_seed(seed: int, purpose: str, epoch: int = 0) -> int:
     """The 63-bit integer that starts the stream of ``purpose`` in ``epoch``.
 
     Raises:
-        TypeError: ``seed`` or ``epoch`` is not an int.
+        TypeError: ``seed`` or ``epoch`` is no whole number.
         ValueError: ``epoch`` is negative.
     """
-    for name, value in (("seed", seed), ("epoch", epoch)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be an int, got {value!r}; try {name}=0")
-    if epoch < 0:
-        raise ValueError(f"epoch must be 0 or more, got {epoch}; epochs are counted from 0")
+    seed, epoch = a_seed("seed", seed), _an_epoch("epoch", epoch)
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
@@ -32,7 +33,7 @@ def generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
     """A CPU generator whose numbers depend on ``(seed, purpose, epoch)`` alone.
 
     Raises:
-        TypeError: ``seed`` or ``epoch`` is not an int.
+        TypeError: ``seed`` or ``epoch`` is no whole number.
         ValueError: ``epoch`` is negative.
     """
     return torch.Generator().manual_seed(stream_seed(seed, purpose, epoch))

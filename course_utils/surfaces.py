@@ -3,20 +3,44 @@
 The loss of a network has millions of parameters and cannot be seen. These have two, x and y; the height is the loss.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from course_utils.arguments import a_check, a_function, a_number, a_text, a_tuple, a_whole_number, or_none
 
 __all__ = ["BEALE", "QUADRATIC", "RAVINE", "ROSENBROCK", "SADDLE", "SURFACES", "Surface", "quadratic"]
 
 Point = tuple[float, float]
 
 STEEPEST = 1e100  # condition number; steeper bowls overflow
-MANY_POINTS = 100_000_000  # when so many fail, then for want of memory
+
+_a_function = a_function("x and y", example="lambda x, y: x**2 + y**2")
+_any_number = a_number(example=1.0)
+_a_pair = a_tuple(_any_number, 2, of="two numbers", example=(-1.0, 1.0))
+_FIELDS = {
+    "name": a_text(example="Bowl"),
+    "formula": a_text(example="x^2 + y^2"),
+    "loss": _a_function,
+    "gradient": or_none(_a_function),
+    "start": _a_pair,
+    "xlim": _a_pair,
+    "ylim": _a_pair,
+    "levels": a_tuple(_any_number, of="ascending losses", example=(0.1, 1.0, 10.0)),
+    "minima": a_tuple(_a_pair, of="points", example=((0.0, 0.0),)),
+}
+_a_place = a_check(
+    "be a tensor or a number",
+    kind=lambda value: isinstance(value, (Tensor, int, float)) and not isinstance(value, bool),
+    keep=lambda value: value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64),
+    example="torch.tensor([0.0, 1.0])",
+)
+_steepness = a_number(1, STEEPEST, example=20.0)
+_a_count = a_whole_number(2, 2000, example=201)
 
 
 @dataclass(frozen=True)
@@ -54,15 +78,14 @@ class Surface:
     gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        for field, check in _FIELDS.items():
+            check(field, getattr(self, field))
         for edge, (low, high), place in (("xlim", self.xlim, self.start[0]), ("ylim", self.ylim, self.start[1])):
-            if not -math.inf < low < high < math.inf:
-                raise ValueError(
-                    f"{edge} must be two finite numbers, the lower first, got {(low, high)}; try (-1.0, 1.0)"
-                )
+            if low >= high:
+                raise ValueError(f"{edge} must have its lower number first, got {(low, high)}; try (-1.0, 1.0)")
             if not low <= place <= high:
                 raise ValueError(f"start must lie on the map, got {self.start} outside {edge} {(low, high)}; move one")
-        if len(self.levels) < 2 or not all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False)):
+        if len(self.levels) < 2 or any(a >= b for a, b in pairwise(self.levels)):
             raise ValueError(f"levels must be two or more ascending losses, got {self.levels}; try (0.1, 1.0, 10.0)")
         if self.gradient is not None:
             _check_gradient(self, self.gradient)
@@ -71,15 +94,10 @@ class Surface:
         """The loss at every point ``(x, y)``, in the shape to which both broadcast; plain numbers count as float64.
 
         Raises:
-            TypeError: ``x`` or ``y`` is neither a tensor of real numbers nor a number.
-            ValueError: ``x`` and ``y`` do not broadcast, are on two devices, or are too many for the memory.
+            TypeError: ``x`` or ``y`` is neither a tensor nor a number.
+            RuntimeError: torch's own, as when ``x`` and ``y`` do not broadcast.
         """
-        x, y = _as_tensor(x, "x"), _as_tensor(y, "y")
-        try:
-            return self.loss(x, y)
-        except RuntimeError:
-            _check_points(x, y)
-            raise
+        return self.loss(_a_place("x", x), _a_place("y", y))
 
     def grid(self, points: int = 201) -> tuple[Tensor, Tensor, Tensor]:
         """The map as numbers to draw: x ``(points,)``, y ``(points,)`` and the loss ``(points, points)``, float64.
@@ -87,10 +105,9 @@ class Surface:
         Row i, column j of the loss lies at ``(x[j], y[i])``.
 
         Raises:
-            ValueError: ``points`` is not between 2 and 2000.
+            TypeError, ValueError: ``points`` is not a whole number from 2 to 2000.
         """
-        if isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= 2000:
-            raise ValueError(f"points must be a whole number from 2 to 2000, got {points!r}; try 201")
+        points = _a_count("points", points)
         x = torch.linspace(*self.xlim, points, dtype=torch.float64)
         y = torch.linspace(*self.ylim, points, dtype=torch.float64)
         return x, y, self(x[None, :], y[:, None])
@@ -103,73 +120,22 @@ def quadratic(condition_number: float) -> Surface:
     heavy-ball momentum for lr < 2 (1 + momentum) / condition_number.
 
     Raises:
-        ValueError: ``condition_number`` is not a finite number from 1 to 1e100.
+        TypeError, ValueError: ``condition_number`` is not a number from 1 to 1e100.
 
     Source: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
-    number = isinstance(condition_number, (int, float)) and not isinstance(condition_number, bool)
-    if not number or not 1 <= condition_number <= STEEPEST:
-        raise ValueError(
-            f"condition_number must be a finite number of 1 or more, got {condition_number!r}; "
-            f"try 20.0, and at most {STEEPEST:g}"
-        )
+    condition_number = _steepness("condition_number", condition_number)
     return Surface(
         name=f"Quadratic bowl, condition number {condition_number:g}",
         formula=rf"\frac{{1}}{{2}}\,(x^2 + {'' if condition_number == 1 else f'{condition_number:g}'}\,y^2)",
-        loss=partial(_quadratic, curvature=float(condition_number)),
+        loss=partial(_quadratic, curvature=condition_number),
         start=(-9.0, 2.0),
         minima=((0.0, 0.0),),
         xlim=(-10.0, 10.0),
         ylim=(-4.0, 4.0),
         levels=_levels(0.5, 0.95 * (50.0 + 8.0 * condition_number), 12),
-        gradient=partial(_quadratic_gradient, curvature=float(condition_number)),
+        gradient=partial(_quadratic_gradient, curvature=condition_number),
     )
-
-
-def _check_types(surface: Surface) -> None:
-    function = "a function of x and y; try lambda x, y: x**2 + y**2"
-    pair = "a tuple of two numbers; try (-1.0, 1.0)"
-    wanted = {
-        "name": (isinstance(surface.name, str), 'a text; try "Bowl"'),
-        "formula": (isinstance(surface.formula, str), 'a text; try "x^2 + y^2"'),
-        "loss": (callable(surface.loss), function),
-        "gradient": (surface.gradient is None or callable(surface.gradient), f"None or {function}"),
-        "start": (_is_row(surface.start, 2), pair),
-        "xlim": (_is_row(surface.xlim, 2), pair),
-        "ylim": (_is_row(surface.ylim, 2), pair),
-        "levels": (_is_row(surface.levels), "a tuple of numbers; try (0.1, 1.0, 10.0)"),
-        "minima": (
-            isinstance(surface.minima, tuple) and all(_is_row(point, 2) for point in surface.minima),
-            "a tuple of points; try ((0.0, 0.0),)",
-        ),
-    }
-    for name, (right, what) in wanted.items():
-        if not right:
-            raise TypeError(f"{name} must be {what}; got {getattr(surface, name)!r}")
-
-
-def _is_row(value: object, length: int | None = None) -> bool:
-    """Whether it is a tuple of numbers, and of ``length`` if that is given."""
-    return (
-        isinstance(value, tuple)
-        and (length is None or len(value) == length)
-        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value)
-    )
-
-
-def _check_points(x: Tensor, y: Tensor) -> None:
-    """Say why the loss at these points could not be computed, if that is why."""
-    shapes = f"got {tuple(x.shape)} and {tuple(y.shape)}"
-    if x.device != y.device:
-        raise ValueError(f"x and y must be on one device, got {x.device} and {y.device}; try y.to(x.device)")
-    try:
-        count = torch.broadcast_tensors(x, y)[0].numel()  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        raise ValueError(f"x and y must broadcast, {shapes}; try two of the same shape") from None
-    if x.layout != torch.strided or y.layout != torch.strided:
-        raise TypeError(f"x and y must be dense, got {x.layout} and {y.layout}; try x.to_dense()")
-    if count > MANY_POINTS:
-        raise ValueError(f"x and y make {count:,} points, which the memory may not hold, {shapes}; try fewer at once")
 
 
 def _check_gradient(surface: Surface, gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
@@ -230,31 +196,10 @@ def _levels(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(low * (high / low) ** (k / (count - 1)) for k in range(count))
 
 
-def _as_tensor(value: Tensor | float, name: str) -> Tensor:
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a tensor or a number, got {value!r}; try torch.tensor([0.0, 1.0])")
-    try:
-        return torch.tensor(value, dtype=torch.float64)
-    except OverflowError as error:
-        raise ValueError(f"{name} must be a number below 1e308, got a whole number that is larger; try 1.0") from error
-
-
 # A round bowl: the gradient points straight at the minimum and lr 1 lands on it in one step.
 QUADRATIC = quadratic(1.0)
 
-RAVINE = Surface(
-    name="Ravine",
-    formula=r"\frac{1}{2}\,x^2 + 10\,y^2",
-    loss=partial(_quadratic, curvature=20.0),
-    start=(-9.0, 2.0),
-    minima=((0.0, 0.0),),
-    xlim=(-10.0, 10.0),
-    ylim=(-4.0, 4.0),
-    levels=_levels(0.5, 200.0, 12),
-    gradient=partial(_quadratic_gradient, curvature=20.0),
-)
+RAVINE = replace(quadratic(20.0), name="Ravine", formula=r"\frac{1}{2}\,x^2 + 10\,y^2", levels=_levels(0.5, 200.0, 12))
 
 # The start lies almost on the ridge y-axis: the slope along it leads to the saddle point (0, 0), not to a minimum.
 SADDLE = Surface(

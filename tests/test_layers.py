@@ -11,12 +11,13 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_utils"
 FLOORS = {
-    "optim": 0, "schedules": 0, "surfaces": 0, "catalog": 0, "plots": 0, "seeding": 0, "devices": 0,
+    "arguments": 0, "optim": 0, "schedules": 0, "surfaces": 0, "catalog": 0, "plots": 0, "seeding": 0, "devices": 0,
     "data": 1, "model": 1, "descent": 1,
     "training": 2,
     "watch": 3, "doctor": 3,
     "apps": 4, "checks": 4,
 }  # fmt: skip
+DOOR = "arguments"  # every room has it, also those of its own floor; itself it needs none of them
 
 
 def files():
@@ -45,7 +46,7 @@ def test_every_module_has_a_floor():
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down_only(path):
     here = room(path)
-    upward = [name for name in imported_rooms(path) if name != here and FLOORS[name] >= FLOORS[here]]
+    upward = [name for name in imported_rooms(path) if name not in (here, DOOR) and FLOORS[name] >= FLOORS[here]]
     assert upward == [], f"{here} is on floor {FLOORS[here]}"
 
 
@@ -53,6 +54,12 @@ def test_the_test_of_floors_sees_an_upward_import(tmp_path):
     wrong = tmp_path / "model.py"
     wrong.write_text("def f():\n    from course_utils import watch\n    import course_utils.checks\n")
     assert [FLOORS[name] for name in imported_rooms(wrong)] == [3, 4]
+
+
+def test_the_door_of_all_rooms_needs_neither_them_nor_torch():
+    assert list(imported_rooms(PACKAGE / f"{DOOR}.py")) == []
+    code = f"import sys, course_utils.{DOOR}; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
 @pytest.mark.parametrize("name", sorted(FLOORS))

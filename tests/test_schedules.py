@@ -39,6 +39,7 @@ from course_utils.schedules import (
     step_decay,
     warmup_cosine,
 )
+from tests.refusals import error_for
 
 SCHEDULERS = {
     "LambdaLR": lambda optimizer: LambdaLR(optimizer, lambda step: 0.9**step),
@@ -156,14 +157,14 @@ def test_one_cycle_that_is_too_short_fails_as_in_a_real_loop():
 
 @pytest.mark.parametrize("cadence", ["batch", "Epoch", None, 1])
 def test_an_unknown_cadence_is_refused_in_words(cadence):
-    with pytest.raises(ValueError, match=r'cadence must be "epoch" or "step", got .*; most'):
+    with pytest.raises(ValueError, match=r"cadence must be one of 'epoch', 'step', got .*; try 'epoch'"):
         lr_curve(SCHEDULERS["StepLR"], epochs=1, steps_per_epoch=1, cadence=cadence)
 
 
 @pytest.mark.parametrize("name", ["epochs", "steps_per_epoch"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
 def test_a_number_of_epochs_or_steps_below_1_is_refused_in_words(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be a whole number of 1 or more, got .*; try 5"):
+    with pytest.raises(error_for(value, int), match=rf"{name} must be a whole number of 1 or more, got .*; try 5"):
         lr_curve(SCHEDULERS["StepLR"], **{"epochs": 1, "steps_per_epoch": 1, name: value})
 
 
@@ -174,7 +175,7 @@ def test_more_updates_than_fit_are_refused_in_words():
 
 @pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf, "0.1", None])
 def test_an_lr_that_is_not_above_0_is_refused_in_words(lr):
-    with pytest.raises(ValueError, match=r"lr must be a finite number above 0, got .*; try 0.1"):
+    with pytest.raises(error_for(lr, int, float), match=r"lr must be a finite number above 0, got .*; try 0.1"):
         lr_curve(SCHEDULERS["StepLR"], epochs=1, steps_per_epoch=1, lr=lr)
 
 
@@ -291,7 +292,7 @@ SCHEDULES = pytest.mark.parametrize(
 @SCHEDULES
 @pytest.mark.parametrize("step", [-1, 0.5, math.nan, "0", None, True])
 def test_a_step_that_is_no_count_is_refused_in_words(schedule, options, step):
-    with pytest.raises(ValueError, match=r"step must be a whole number of 0 or more, got .*; steps are counted from 0"):
+    with pytest.raises(error_for(step, int), match=r"step must be a whole number of 0 or more, got .*; try 0"):
         schedule(step, **options)
 
 
@@ -299,7 +300,7 @@ def test_a_step_that_is_no_count_is_refused_in_words(schedule, options, step):
 @pytest.mark.parametrize("length", [0, -1, 1.5, "5", None])
 def test_a_length_that_is_no_count_is_refused_in_words(schedule, options, length):
     for name in options:
-        with pytest.raises(ValueError, match=rf"{name} must be a whole number of 1 or more, got .*; try 5"):
+        with pytest.raises(error_for(length, int), match=rf"{name} must be a whole number of 1 or more, got .*; try 5"):
             schedule(0, **{**options, name: length})
 
 
@@ -310,17 +311,17 @@ def test_steps_may_be_the_integers_of_numpy(schedule, options):
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, "1", None])
 def test_a_start_or_floor_outside_0_to_1_is_refused_in_words(value):
-    with pytest.raises(ValueError, match=r"floor must be a number from 0 to 1, got .*; try 0.1"):
+    with pytest.raises(error_for(value, int, float), match=r"floor must be a number from 0 to 1, got .*; try 0.1"):
         cosine(0, total=5, floor=value)
-    with pytest.raises(ValueError, match=r"start must be a number from 0 to 1, got .*; try 0.1"):
+    with pytest.raises(error_for(value, int, float), match=r"start must be a number from 0 to 1, got .*; try 0.1"):
         linear_warmup(0, warmup=5, start=value)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, "2", None])
 def test_a_factor_or_divisor_that_is_not_above_0_is_refused_in_words(value):
-    with pytest.raises(ValueError, match=r"gamma must be a finite number above 0, got"):
+    with pytest.raises(error_for(value, int, float), match=r"gamma must be a finite number above 0, got"):
         step_decay(0, step_size=5, gamma=value)
-    with pytest.raises(ValueError, match=r"div_factor must be a finite number above 0, got"):
+    with pytest.raises(error_for(value, int, float), match=r"div_factor must be a finite number above 0, got"):
         one_cycle(0, total=10, div_factor=value)
 
 
@@ -331,7 +332,7 @@ def test_a_warmup_that_leaves_no_step_is_refused_in_words():
 
 @pytest.mark.parametrize("pct_start", [0.0, 0.1, 1.0, math.nan, -1.0, "0.3"])
 def test_a_cycle_without_a_rise_or_a_fall_is_refused_in_words(pct_start):
-    with pytest.raises(ValueError, match=r"pct_start .* must|pct_start must"):
+    with pytest.raises(error_for(pct_start, int, float), match=r"pct_start .* must|pct_start must"):
         one_cycle(0, total=10, pct_start=pct_start)
 
 
@@ -387,17 +388,23 @@ def test_an_update_too_large_for_float32_is_a_change_without_a_warning():
     assert freeze_step([1e300, 0.0], weight=1.0, gradient=1.0) == 1
 
 
-@pytest.mark.parametrize("curve", [[], [[0.1]], 0.1, "abc", [None], [0.1, math.nan]])
-def test_a_curve_that_is_no_row_of_numbers_is_refused_in_words(curve):
-    with pytest.raises(ValueError, match=r"curve must be a row of numbers, got .*; try lr_curve"):
+@pytest.mark.parametrize(
+    ("curve", "error"),
+    [
+        ([], ValueError), ([[0.1]], ValueError), (0.1, ValueError), ([0.1, math.nan], ValueError),
+        ("abc", TypeError), ([None], TypeError), ([1j], TypeError),
+    ],
+)  # fmt: skip
+def test_a_curve_that_is_no_row_of_numbers_is_refused_in_words(curve, error):
+    with pytest.raises(error, match=r"curve must be a row of numbers, got .*; try lr_curve"):
         freeze_step(curve, weight=1.0, gradient=1.0)
-    with pytest.raises(ValueError, match=r"curve must be a row of numbers, got .*; try lr_curve"):
+    with pytest.raises(error, match=r"curve must be a row of numbers, got .*; try lr_curve"):
         first_step_below(curve, 0.1)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e39, "1", None])
 def test_a_weight_or_gradient_that_is_no_float32_is_refused_in_words(value):
-    with pytest.raises(ValueError, match=r"weight must be a finite float32, got .*; try 0.05"):
+    with pytest.raises(error_for(value, int, float), match=r"weight must be a finite float32, got .*; try 0.05"):
         freeze_step([0.1], weight=value, gradient=1.0)
-    with pytest.raises(ValueError, match=r"gradient must be a finite float32, got .*; try 0.05"):
+    with pytest.raises(error_for(value, int, float), match=r"gradient must be a finite float32, got .*; try 0.05"):
         freeze_step([0.1], weight=1.0, gradient=value)

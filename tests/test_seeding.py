@@ -36,10 +36,10 @@ def test_the_global_stream_is_left_alone():
 
 @pytest.mark.parametrize("wrong", [1.5, "0", None, True])
 def test_a_seed_that_is_no_int_is_refused_in_words(wrong):
-    with pytest.raises(TypeError, match=r"seed must be an int, got .*; try seed=0"):
+    with pytest.raises(TypeError, match=r"seed must be a whole number, got .*; try 0"):
         generator(wrong, "order")
 
 
 def test_a_negative_epoch_is_refused_in_words():
-    with pytest.raises(ValueError, match="epoch must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="epoch must be a whole number of 0 or more, got -1"):
         generator(0, "order", -1)

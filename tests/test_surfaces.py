@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, SURFACES, Surface, quadratic
+from tests.refusals import error_for
 
 EVERY = pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 ANY_NUMBER = [0, 0.5, -1.0, float("nan"), float("inf"), "20", None, True]
@@ -157,13 +158,13 @@ def test_the_names_of_the_surfaces_are_distinct():
 
 @pytest.mark.parametrize("number", ANY_NUMBER)
 def test_a_condition_number_below_1_or_no_number_is_refused_in_words(number):
-    with pytest.raises(ValueError, match=r"condition_number must be .* 1 or more, got .*; try 20"):
+    with pytest.raises(error_for(number, int, float), match=r"condition_number must be a number from 1 to .*; try 20"):
         quadratic(number)
 
 
 @pytest.mark.parametrize("points", [0, 1, 2001, -3, 2.5, "9", None, True])
 def test_a_grid_of_an_impossible_size_is_refused_in_words(points):
-    with pytest.raises(ValueError, match=r"points must be a whole number from 2 to 2000, got"):
+    with pytest.raises(error_for(points, int), match=r"points must be a whole number from 2 to 2,000, got"):
         RAVINE.grid(points)
 
 
@@ -176,14 +177,30 @@ def test_a_point_that_is_no_number_is_refused_in_words(x):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"xlim": (1.0, -1.0)}, "xlim must be two finite numbers, the lower first"),
-        ({"ylim": (0.0, float("inf"))}, "ylim must be two finite numbers, the lower first"),
+        ({"xlim": (1.0, -1.0)}, "xlim must have its lower number first"),
+        ({"ylim": (0.0, float("inf"))}, r"ylim\[1\] must be a finite number, got inf"),
         ({"start": (99.0, 0.0)}, "start must lie on the map"),
-        ({"start": (0.0, float("nan"))}, "start must lie on the map"),
+        ({"start": (0.0, float("nan"))}, r"start\[1\] must be a finite number, got nan"),
         ({"levels": (2.0, 1.0)}, "levels must be two or more ascending losses"),
         ({"levels": (1.0,)}, "levels must be two or more ascending losses"),
     ],
 )
 def test_a_surface_with_its_edges_start_or_levels_out_of_order_is_refused_in_words(change, message):
     with pytest.raises(ValueError, match=message):
+        dataclasses.replace(RAVINE, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": 3}, "name must be a text, got 3; try 'Bowl'"),
+        ({"loss": 3}, "loss must be a function of x and y, got 3"),
+        ({"gradient": "none"}, "gradient must be a function of x and y, got 'none'"),
+        ({"xlim": [-1.0, 1.0]}, r"xlim must be a tuple of two numbers, got \[-1.0, 1.0\]; try \(-1.0, 1.0\)"),
+        ({"start": ("0", 0.0)}, r"start\[0\] must be a finite number, got '0'"),
+        ({"minima": (0.0, 0.0)}, r"minima\[0\] must be a tuple of two numbers, got 0.0"),
+    ],
+)
+def test_a_surface_with_a_part_of_another_kind_is_refused_in_words(change, message):
+    with pytest.raises(TypeError, match=message):
         dataclasses.replace(RAVINE, **change)

@@ -269,14 +269,14 @@ def test_with_options_that_are_right_it_does_wait_for_the_others(first_of_two):
 @pytest.mark.parametrize(
     ("option", "value", "text"),
     [
-        ("lr", "nan", "lr must be positive and finite, got nan; try --lr 0.01"),
-        ("lr", "0", "lr must be positive and finite, got 0; try --lr 0.01"),
-        ("lr", "inf", "lr must be positive and finite, got inf"),
-        ("momentum", "1", "momentum must be 0 or more and below 1, got 1; try --momentum 0.9"),
-        ("momentum", "-0.1", "momentum must be 0 or more and below 1, got -0.1"),
-        ("epochs", "-1", "epochs must be 0 or more, got -1"),
+        ("lr", "nan", "lr must be a finite number above 0, got nan; try 0.01"),
+        ("lr", "0", "lr must be a finite number above 0, got 0.0; try 0.01"),
+        ("lr", "inf", "lr must be a finite number above 0, got inf"),
+        ("momentum", "1", "momentum must be a number of 0 or more and below 1, got 1.0; try 0.9"),
+        ("momentum", "-0.1", "momentum must be a number of 0 or more and below 1, got -0.1"),
+        ("epochs", "-1", "epochs must be a whole number of 0 or more, got -1"),
         ("epochs", "many", "argument --epochs: invalid int value: 'many'"),
-        ("batch-size", "0", "batch_size must be 1 or more, got 0"),
+        ("batch-size", "0", "batch_size must be a whole number of 1 or more, got 0"),
         ("images", "10001", "limit must be at most 10,000"),
         ("source", "imagenet", "argument --source: invalid choice: 'imagenet'"),
         ("device", "abacus", 'device must be "auto" or one of'),
@@ -355,11 +355,11 @@ def test_a_shard_names_its_data_and_its_part():
 @pytest.mark.parametrize(
     ("numbers", "error", "text"),
     [
-        ({"rank": 0, "world_size": 0}, ValueError, "world_size must be 1 or more, got 0; try world_size=2"),
-        ({"rank": 2, "world_size": 2}, ValueError, "rank must be 0 to 1, got 2; try rank=0"),
-        ({"rank": -1, "world_size": 2}, ValueError, "rank must be 0 to 1, got -1"),
-        ({"rank": True, "world_size": 2}, TypeError, "rank must be an int, got True; try rank=0"),
-        ({"rank": 0, "world_size": 2.0}, TypeError, "world_size must be an int, got 2.0; try world_size=1"),
+        ({"rank": 0, "world_size": 0}, ValueError, "world_size must be a whole number of 1 or more, got 0; try 2"),
+        ({"rank": 2, "world_size": 2}, ValueError, "rank must be a whole number from 0 to 1, got 2; try 0"),
+        ({"rank": -1, "world_size": 2}, ValueError, "rank must be a whole number from 0 to 1, got -1"),
+        ({"rank": True, "world_size": 2}, TypeError, "rank must be a whole number from 0 to 1, got True; try 0"),
+        ({"rank": 0, "world_size": 2.0}, TypeError, "world_size must be a whole number of 1 or more, got 2.0; try 2"),
     ],
 )
 def test_a_part_that_does_not_exist_is_refused_in_words(numbers, error, text):
@@ -368,7 +368,9 @@ def test_a_part_that_does_not_exist_is_refused_in_words(numbers, error, text):
 
 
 def test_a_shard_of_a_list_of_batches_is_refused_in_words():
-    with pytest.raises(TypeError, match="data must give the batches of a chosen epoch, got list; try Loader"):
+    with pytest.raises(
+        TypeError, match=r"data must give the batches of a chosen epoch, got list; try course_utils\.data\.Loader"
+    ):
         Shard([], rank=0, world_size=2)
 
 

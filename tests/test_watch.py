@@ -156,7 +156,7 @@ def test_the_picture_is_redrawn_in_one_place_and_is_not_blank(notebook):
 @pytest.mark.parametrize("title", ["", "  ", "long " * 35 + "words!"])
 def test_a_title_without_a_place_is_refused_before_the_first_step(title):
     observed = live_plot(records(), title=title)
-    with pytest.raises(ValueError, match=r"title must have 1 to 180 letters.* try "):
+    with pytest.raises(ValueError, match=r"title must be a text of 1 to 180 letters.* try "):
         next(observed)
 
 

@@ -14,6 +14,8 @@ from typing import Generic, TypeVar, overload
 
 from tabulate import tabulate
 
+from course_utils.arguments import a_function
+
 __all__ = ["Record", "Table", "unknown_name"]
 
 TEXT_WIDTH = 110
@@ -89,8 +91,7 @@ class Table(Generic[Row]):
         Raises:
             TypeError: ``keep`` is no function.
         """
-        if not callable(keep):
-            raise TypeError(f"keep must be a function of a row, got {keep!r}; try lambda row: row.year > 2015")
+        a_function("a row", example="lambda row: row.year > 2015")("keep", keep)
         return replace(self, rows=tuple(row for row in self.rows if keep(row)))
 
     def pick(self, *columns: str) -> "Table[Row]":

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from course_utils.data.arguments import check_count
+from course_utils.arguments import a_switch, a_whole_number, an_instance
 from course_utils.data.split import Split
 from course_utils.devices import pick_device
-from course_utils.seeding import generator
+from course_utils.seeding import a_seed, generator
 
 __all__ = ["Loader"]
+
+_a_split = an_instance(Split, example="load_images()")
+_a_count = a_whole_number(1, example=64)
+_a_switch = a_switch()
 
 
 class Loader:
@@ -24,7 +28,7 @@ class Loader:
     The images stay uint8 and are not copied, unless they must move to another ``device``.
 
     Raises:
-        TypeError: ``split`` is no ``Split``, ``batch_size`` or ``seed`` is no int, a switch is no bool.
+        TypeError: ``split`` is no ``Split``, ``batch_size`` or ``seed`` no whole number, a switch no bool.
         ValueError: ``batch_size`` is below 1, or ``drop_last`` leaves no batch at all; an unknown device.
     """
 
@@ -38,13 +42,16 @@ class Loader:
         shuffle: bool = True,
         device: str | torch.device = "cpu",
     ) -> None:
-        _check(split, batch_size=batch_size, drop_last=drop_last, shuffle=shuffle)
-        generator(seed, "order")  # refuses a wrong seed now rather than at the first batch
-        self.split = split
-        self.batch_size = batch_size
-        self.seed = seed
-        self.drop_last = drop_last
-        self.shuffle = shuffle
+        self.split: Split = _a_split("split", split)
+        self.batch_size = _a_count("batch_size", batch_size)
+        self.seed = a_seed("seed", seed)
+        self.drop_last = _a_switch("drop_last", drop_last)
+        self.shuffle = _a_switch("shuffle", shuffle)
+        if not len(self):
+            raise ValueError(
+                f"drop_last=True leaves no batch: batch_size is {batch_size}, the split has {len(split)} images; "
+                "try drop_last=False or a smaller batch_size"
+            )
         self.device = pick_device(device)
         # Rows of one image each: in channels_last memory a row is one piece, copied as such.
         self._pixels = split.images.permute(0, 2, 3, 1).to(self.device)
@@ -68,13 +75,10 @@ class Loader:
         """The batches of ``epoch`` from number ``start`` on, on ``device``.
 
         Raises:
-            TypeError: ``epoch`` or ``start`` is not an int.
+            TypeError: ``epoch`` or ``start`` is no whole number.
             ValueError: ``epoch`` is negative, or ``start`` is not between 0 and ``len(loader)``.
         """
-        if isinstance(start, bool) or not isinstance(start, int):
-            raise TypeError(f"start must be an int, got {start!r}; try start=0")
-        if not 0 <= start <= len(self):
-            raise ValueError(f"start must be 0 to {len(self)}, the batches of an epoch, got {start}; try start=0")
+        start = a_whole_number(0, len(self), example=0)("start", start)
         chosen = torch.split(self._order(epoch).to(self.device), self.batch_size)[start : len(self)]
         return map(self._batch, chosen)
 
@@ -88,17 +92,3 @@ class Loader:
         # To float32 and then divided by 255, as ToTensor does: multiplying by 1/255 would round differently.
         pixels = self._pixels.index_select(0, chosen).float().div_(255)
         return pixels.permute(0, 3, 1, 2), self._labels.index_select(0, chosen)
-
-
-def _check(split: Split, *, batch_size: int, drop_last: bool, shuffle: bool) -> None:
-    if not isinstance(split, Split):
-        raise TypeError(f"split must be a Split, got {type(split).__name__}; try load_images()")
-    check_count("batch_size", batch_size)
-    for name, switch in (("drop_last", drop_last), ("shuffle", shuffle)):
-        if not isinstance(switch, bool):
-            raise TypeError(f"{name} must be True or False, got {switch!r}; try {name}=False")
-    if drop_last and batch_size > len(split):
-        raise ValueError(
-            f"drop_last=True leaves no batch: batch_size is {batch_size}, the split has {len(split)} images; "
-            "try drop_last=False or a smaller batch_size"
-        )

@@ -4,15 +4,19 @@ import os
 from pathlib import Path
 from typing import Literal, get_args
 
-from course_utils.data.arguments import check_count
+from course_utils.arguments import a_switch, a_whole_number, an_instance, one_of, or_none
 from course_utils.data.cifar10 import ensure_cifar10, read_cifar10
 from course_utils.data.errors import DataError
 from course_utils.data.patches import read_photos
-from course_utils.data.split import Source, Split, SplitName
+from course_utils.data.split import Source, Split, SplitName, a_split_name
 
 __all__ = ["load_images"]
 
-_CHOICES = ("auto", *get_args(Source))
+CHOICES = ("auto", *get_args(Source))
+
+_a_choice = one_of(CHOICES, example="photos")
+_a_limit = or_none(a_whole_number(1, example=1000))
+_a_root = or_none(an_instance(str, os.PathLike, must="be a path", example='"data"'))
 
 
 def load_images(
@@ -33,20 +37,14 @@ def load_images(
     The images are uint8 ``(n, 3, 32, 32)`` in channels_last memory, 3 kB each.
 
     Raises:
-        TypeError: ``limit`` is not an int, ``root`` not a path, or ``announce`` no bool.
+        TypeError: ``limit`` is no whole number, ``root`` no path, or ``announce`` no bool.
         ValueError: an unknown ``source`` or ``split``, a ``limit`` below 1 or above the number of images, or
             a ``root`` that is a file.
         DataError: CIFAR-10 was asked for and cannot be had; the text names the path and the cure.
     """
-    if not isinstance(split, str) or split not in get_args(SplitName):
-        raise ValueError(f'split must be one of {get_args(SplitName)}, got {split!r}; try "train"')
-    if limit is not None:
-        check_count("limit", limit)
-    if root is not None and not isinstance(root, (str, os.PathLike)):
-        raise TypeError(f'root must be a path, got {root!r}; try root="data"')
-    if not isinstance(announce, bool):
-        raise TypeError(f"announce must be True or False, got {type(announce).__name__}; try announce=False")
-    images, why = _load(_choose(source), split, limit, root)
+    a_split_name("split", split)
+    limit, root, announce = _a_limit("limit", limit), _a_root("root", root), a_switch()("announce", announce)
+    images, why = _load(_choose(source), split, limit, _folder(root))
     if announce:
         print(f"{images.source}: {len(images):,} {images.name} images, {len(images.classes)} classes ({why})")
     return images
@@ -54,14 +52,9 @@ def load_images(
 
 def _choose(source: str) -> str:
     """The source that is meant, after a look at ``COURSE_DATA``."""
-    if not isinstance(source, str) or source not in _CHOICES:
-        raise ValueError(f'source must be one of {_CHOICES}, got {source!r}; try "photos"')
-    if source != "auto":
+    if _a_choice("source", source) != "auto":
         return source
-    wish = os.environ.get("COURSE_DATA") or "auto"
-    if wish not in _CHOICES:
-        raise ValueError(f"the environment variable COURSE_DATA must be one of {_CHOICES}, got {wish!r}")
-    return wish
+    return _a_choice("the environment variable COURSE_DATA", os.environ.get("COURSE_DATA") or "auto")
 
 
 def _folder(root: str | os.PathLike[str] | None) -> Path:
@@ -71,11 +64,10 @@ def _folder(root: str | os.PathLike[str] | None) -> Path:
     return Path(root).expanduser()
 
 
-def _load(source: str, name: SplitName, limit: int | None, root: str | os.PathLike[str] | None) -> tuple[Split, str]:
+def _load(source: str, name: SplitName, limit: int | None, folder: Path) -> tuple[Split, str]:
     """The images, and why they come from where they do."""
     if source == "photos":
         return _exactly(read_photos(name), limit), "embedded, no network needed"
-    folder = _folder(root)
     try:
         fetched = ensure_cifar10(folder, name)
     except DataError as error:

@@ -15,7 +15,9 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 from torch.optim import SGD
 
+from course_utils.arguments import a_number
 from course_utils.data import DataError, Loader, load_images
+from course_utils.data.sources import CHOICES
 from course_utils.model import build_model
 from course_utils.training.checkpoints import CheckpointError, load, save
 from course_utils.training.distributed import Worker, in_parallel, this_worker
@@ -56,24 +58,46 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--source", choices=("auto", "cifar10", "photos"), default="auto", help="which images (auto)")
-    add("--images", type=int, default=10_000, metavar="N", help="how many of the train split (10000)")
-    add("--epochs", type=int, default=5, metavar="N", help="epochs in total, those in the checkpoint included (5)")
-    add("--batch-size", type=int, default=64, metavar="N", help="images per update, of all processes together (64)")
-    add("--lr", type=float, default=0.01, metavar="X", help="learning rate of SGD (0.01); a checkpoint's own wins")
-    add("--momentum", type=float, default=0.0, metavar="X", help="momentum of SGD (0); a checkpoint's own wins")
-    add("--seed", type=int, default=0, metavar="N", help="of the first weights and the order of images (0)")
-    add("--device", default="auto", help='"cpu", "cuda", or the fastest there is (auto)')
+    add("--source", choices=CHOICES, default="auto", help="which images (%(default)s)")
+    add("--images", type=int, default=10_000, metavar="N", help="how many of the train split (%(default)s)")
+    add(
+        "--epochs",
+        type=int,
+        default=5,
+        metavar="N",
+        help="epochs in total, those in the checkpoint included (%(default)s)",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=64,
+        metavar="N",
+        help="images per update, of all processes together (%(default)s)",
+    )
+    add(
+        "--lr",
+        type=float,
+        default=0.01,
+        metavar="X",
+        help="learning rate of SGD (%(default)s); a checkpoint's own wins",
+    )
+    add(
+        "--momentum",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="momentum of SGD (%(default)s); a checkpoint's own wins",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="of the first weights and the order of images (%(default)s)")
+    add("--device", default="auto", help='"cpu", "cuda", or the fastest there is (%(default)s)')
     add("--checkpoint", type=Path, metavar="PATH", help="go on from this file if it is there; save after every epoch")
     return parser
 
 
 def _prepared(options: argparse.Namespace, worker: Worker) -> tuple[Run, Loader]:
     """The run, in the state of its checkpoint, and the whole batches; whatever does not fit is refused here."""
-    if not 0 < options.lr < math.inf:
-        raise ValueError(f"lr must be positive and finite, got {options.lr:g}; try --lr 0.01")
-    if not 0 <= options.momentum < 1:
-        raise ValueError(f"momentum must be 0 or more and below 1, got {options.momentum:g}; try --momentum 0.9")
+    a_number(above=0, example=0.01)("lr", options.lr)
+    a_number(0, below=1, example=0.9)("momentum", options.momentum)
     device = worker.device(options.device)
     split = load_images(options.source, limit=options.images, announce=worker.leads)
     data = Loader(split, batch_size=options.batch_size, seed=options.seed, device=device)

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils.arguments import a_check
 from course_utils.training.loop import Run
 from course_utils.training.state import State, misfit, restore, snapshot
 
@@ -281,13 +282,19 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 # ---- The door -------------------------------------------------------------------------------------------------------
 
 
+_a_path = a_check(
+    "be a path",
+    kind=lambda path: isinstance(path, (str, os.PathLike)) and not isinstance(os.fspath(path), bytes),
+    keep=lambda path: Path(path).expanduser(),
+    example="'run.pt'",
+)
+
+
 def _checked_path(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
-        raise TypeError(f'path must be a path, got {path!r}; try path="run.pt"')
     try:
-        file = Path(path).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"path must lie in a folder that is known, got {str(path)!r}; {error}") from error
+        file = _a_path("path", path)
+    except RuntimeError as error:  # ~someone is unknown here
+        raise ValueError(f"path must lie in a folder that is known, got {str(path)!r}; try 'run.pt'") from error
     if not file.name or "\0" in str(file) or file.name == "..":
-        raise ValueError(f'path must name a file, got {str(path)!r}; try path="run.pt"')
+        raise ValueError(f"path must name a file, got {str(path)!r}; try 'run.pt'")
     return file

@@ -24,8 +24,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from course_utils.arguments import a_whole_number
 from course_utils.devices import pick_device
-from course_utils.training.loop import Batch, Batches, LossFunction, Run
+from course_utils.training.loop import Batch, Batches, LossFunction, Run, a_run, batches_by_epoch
 from course_utils.training.state import restore, snapshot
 
 __all__ = ["Shard", "Worker", "in_parallel", "this_worker"]
@@ -40,7 +41,7 @@ class Worker:
     """One of the processes that train together.
 
     Raises:
-        TypeError: a field is not an int.
+        TypeError: a field is no whole number.
         ValueError: ``world_size`` is below 1, or a number is not from 0 to ``world_size - 1``.
     """
 
@@ -49,14 +50,9 @@ class Worker:
     world_size: int = 1  #: how many there are
 
     def __post_init__(self) -> None:
-        for name, number in vars(self).items():
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name} must be an int, got {number!r}; try {name}={getattr(Worker, name)}")
-        if self.world_size < 1:
-            raise ValueError(f"world_size must be 1 or more, got {self.world_size}; try world_size=2")
-        for name, number in (("rank", self.rank), ("local_rank", self.local_rank)):
-            if not 0 <= number < self.world_size:
-                raise ValueError(f"{name} must be 0 to {self.world_size - 1}, got {number}; try {name}=0")
+        a_rank = a_whole_number(0, a_whole_number(1, example=2)("world_size", self.world_size) - 1, example=0)
+        a_rank("rank", self.rank)
+        a_rank("local_rank", self.local_rank)
 
     @property
     def leads(self) -> bool:
@@ -105,15 +101,13 @@ class Shard:
     first, which costs little beside a step.
 
     Raises:
-        TypeError: ``data`` cannot give the batches of a chosen epoch, or a number is not an int.
+        TypeError: ``data`` cannot give the batches of a chosen epoch, or a number is no whole one.
         ValueError: ``world_size`` is below 1, or ``rank`` not from 0 to ``world_size - 1``.
     """
 
     def __init__(self, data: Batches, *, rank: int, world_size: int) -> None:
-        if not isinstance(data, Batches):
-            raise TypeError(f"data must give the batches of a chosen epoch, got {type(data).__name__}; try Loader")
+        self.data: Batches = batches_by_epoch("data", data)
         self.worker = Worker(rank, 0, world_size)
-        self.data = data
 
     def __len__(self) -> int:
         """Batches in one epoch, the same in every process."""
@@ -146,14 +140,11 @@ def in_parallel(run: Run, data: Batches) -> Iterator[Batches]:
         TypeError: ``run`` is no ``Run`` that has a state, or ``data`` cannot give the batches of a chosen epoch.
         ValueError: the network is on a device that processes cannot share, or they hold different data or runs.
     """
-    if not isinstance(run, Run):
-        raise TypeError(f"run must be a Run, got {type(run).__name__}; try Run(model, optimizer)")
-    worker = this_worker()
+    worker, model, loss_fn = this_worker(), a_run("run", run).model, run.loss_fn
     part = Shard(data, rank=worker.rank, world_size=worker.world_size)
     if worker.world_size == 1:
         yield data
         return
-    model, loss_fn = run.model, run.loss_fn
     device = next(model.parameters()).device
     _check_shareable(device)
     state = snapshot(run)

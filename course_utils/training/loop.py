@@ -13,7 +13,7 @@ weights of an uninterrupted one.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,10 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from course_utils.seeding import generator
+from course_utils.arguments import a_check, a_function, a_whole_number, an_instance, kind_of, one_of, or_none
+from course_utils.model import a_network
+from course_utils.schedules import CADENCES, Cadence
+from course_utils.seeding import a_seed, generator
 
 __all__ = ["Batch", "Batches", "Evaluation", "Run", "Step", "evaluate", "train", "train_step"]
 
@@ -83,7 +86,7 @@ class Run:
     model: nn.Module
     optimizer: Optimizer
     scheduler: LRScheduler | None = None
-    cadence: Literal["epoch", "step"] | None = None
+    cadence: Cadence | None = None
     loss_fn: LossFunction = cross_entropy
     seed: int = 0  #: starts the random stream of layers such as Dropout
     step: int = field(default=0, init=False)  #: updates done so far
@@ -93,6 +96,7 @@ class Run:
         _check_parts(self.model, self.optimizer, self.scheduler, self.loss_fn)
         _check_cadence(self.scheduler, self.cadence, self.optimizer)
         _check_same_parameters(self.model, self.optimizer)
+        self.seed = a_seed("seed", self.seed)
         self.rng: list[Tensor] = [generator(self.seed, "step").get_state()]
         self._losses = torch.empty(0)
 
@@ -130,16 +134,12 @@ def train(run: Run, data: Batches, *, epochs: int) -> Iterator[Step]:
     the batch at cadence ``"step"``.
 
     Raises:
-        TypeError: ``run`` is no ``Run``, ``data`` cannot give the batches of a chosen epoch, ``epochs`` is not an int.
+        TypeError: ``run`` is no ``Run``, ``data`` has no batches of a chosen epoch, ``epochs`` is no whole number.
         ValueError: ``epochs`` is negative, or the run was started with another number of batches per epoch.
     """
     _check_data(run, data)
     run.batches_per_epoch = len(data)
-    if isinstance(epochs, bool) or not isinstance(epochs, int):
-        raise TypeError(f"epochs must be an int, got {epochs!r}; try epochs=5")
-    if epochs < 0:
-        raise ValueError(f"epochs must be 0 or more, got {epochs}; it counts all epochs of the run")
-    return _updates(run, data, epochs)
+    return _updates(run, data, a_whole_number(0, example=5)("epochs", epochs))
 
 
 def evaluate(model: nn.Module, data: Batches | Iterable[Batch], loss_fn: LossFunction = cross_entropy) -> Evaluation:
@@ -151,7 +151,7 @@ def evaluate(model: nn.Module, data: Batches | Iterable[Batch], loss_fn: LossFun
         TypeError: ``model`` is no ``nn.Module``, or ``data`` gives no pairs of tensors.
         ValueError: ``data`` has no batch.
     """
-    _check_model(model)
+    a_network("model", model)
     with _evaluation_mode(model), torch.no_grad():
         sums = [_sums(model(images), labels, loss_fn) for images, labels in _batches(data)]
     if not sums:
@@ -243,12 +243,13 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 def _batches(data: Batches | Iterable[Batch]) -> Iterator[Batch]:
     """The batches to evaluate on, each looked at before it is used."""
-    if not isinstance(data, Iterable | Batches) or isinstance(data, Tensor):
-        raise TypeError(f"data must give batches, got {type(data).__name__}; try Loader(split)")
+    _any_batches("data", data)
     for batch in data.batches(0) if isinstance(data, Batches) else data:
         pair = isinstance(batch, (tuple, list)) and len(batch) == 2
         if not pair or not all(isinstance(part, Tensor) for part in batch):
-            raise TypeError(f"data must give pairs (images, labels) of tensors, got {type(batch).__name__}")
+            raise TypeError(
+                f"data must give pairs (images, labels) of tensors, got {kind_of(batch)}; try Loader(split)"
+            )
         yield batch
 
 
@@ -259,14 +260,24 @@ def _sums(scores: Tensor, labels: Tensor, loss_fn: LossFunction) -> Tensor:
     return torch.stack([(loss_fn(scores, labels) * count).double(), right.double(), count.double()])
 
 
+a_run = an_instance(Run, example="Run(model, optimizer)")
+batches_by_epoch = an_instance(
+    Batches, must="give the batches of a chosen epoch", example="course_utils.data.Loader, or write the loop out"
+)
+_any_batches = a_check(
+    "give batches",
+    kind=lambda data: isinstance(data, Iterable | Batches) and not isinstance(data, Tensor),
+    keep=lambda data: data,
+    came=kind_of,
+    example="Loader(split)",
+)
+_a_scheduler = or_none(an_instance(LRScheduler, must="be one of torch's", example="StepLR(optimizer, 5)"))
+_a_loss = a_function("scores and labels", example="cross_entropy")
+
+
 def _check_data(run: Run, data: Batches) -> None:
-    if not isinstance(run, Run):
-        raise TypeError(f"run must be a Run, got {type(run).__name__}; try Run(model, optimizer)")
-    if not isinstance(data, Batches):
-        raise TypeError(
-            f"data must give the batches of a chosen epoch, got {type(data).__name__}; "
-            "try course_utils.data.Loader, or write the loop out for another kind of data"
-        )
+    a_run("run", run)
+    batches_by_epoch("data", data)
     if run.batches_per_epoch not in (None, len(data)):
         raise ValueError(
             f"this run was started with {run.batches_per_epoch} batches per epoch, data has {len(data)}; "
@@ -275,23 +286,15 @@ def _check_data(run: Run, data: Batches) -> None:
 
 
 def _check_parts(model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler | None, loss_fn: LossFunction) -> None:
-    _check_model(model)
+    a_network("model", model)
+    _a_scheduler("scheduler", scheduler)
+    _a_loss("loss_fn", loss_fn)
     if not isinstance(getattr(optimizer, "param_groups", None), list):
-        raise TypeError(f"optimizer must be one, got {type(optimizer).__name__}; try torch.optim.SGD(params, lr=0.01)")
-    if scheduler is not None and not isinstance(scheduler, LRScheduler):
-        raise TypeError(f"scheduler must be one of torch's, got {type(scheduler).__name__}; try StepLR(optimizer, 5)")
-    if not callable(loss_fn):
-        raise TypeError(f"loss_fn must be a function, got {type(loss_fn).__name__}; try cross_entropy")
-
-
-def _check_model(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}; try build_model()")
+        raise TypeError(f"optimizer must be one, got {kind_of(optimizer)}; try torch.optim.SGD(params, lr=0.01)")
 
 
 def _check_cadence(scheduler: LRScheduler | None, cadence: str | None, optimizer: Optimizer) -> None:
-    if cadence is not None and (not isinstance(cadence, str) or cadence not in ("epoch", "step")):
-        raise ValueError(f'cadence must be "epoch", "step" or None, got {cadence!r}; try cadence="epoch"')
+    or_none(one_of(CADENCES))("cadence", cadence)
     if scheduler is not None and cadence is None:
         raise ValueError(
             'a scheduler needs a cadence: "epoch" (StepLR and most others) or "step" (OneCycleLR, warm-up); '

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.training.loop import Run
+from course_utils.arguments import kind_of
+from course_utils.training.loop import Run, a_run
 
 __all__ = ["State", "misfit", "restore", "snapshot"]
 
@@ -36,7 +37,7 @@ def snapshot(run: Run) -> State:
     """The state of ``run``: dicts of numbers, words and CPU tensors, copied; on a GPU this waits for the device.
 
     Raises:
-        TypeError: ``run`` is no ``Run``, or its optimizer has no state dict, as those of ``course_utils.optim``.
+        TypeError: ``run`` is no ``Run``, or its optimizer has no state dict.
     """
     _check_run(run)
     parts = {
@@ -179,8 +180,7 @@ def _copied(value: Any) -> Any:
 
 
 def _check_run(run: Run) -> None:
-    if not isinstance(run, Run):
-        raise TypeError(f"run must be a Run, got {type(run).__name__}; try Run(model, optimizer)")
-    if not callable(getattr(run.optimizer, "load_state_dict", None)):
-        name = type(run.optimizer).__name__
-        raise TypeError(f"the optimizer must have a state dict to be kept, got {name} without; try torch.optim.{name}")
+    optimizer = a_run("run", run).optimizer
+    if not callable(getattr(optimizer, "load_state_dict", None)):
+        came = kind_of(optimizer)
+        raise TypeError(f"the optimizer must have a state dict to be kept, got {came} without; try torch.optim.SGD")

@@ -11,11 +11,14 @@ from typing import Any, Literal
 
 import torch
 
+from course_utils.arguments import a_whole_number
 from course_utils.training import Run, Step, previous_path, restore, save, snapshot
 from course_utils.watch.interrupts import held_interrupt
 from course_utils.watch.records import checked
 
 __all__ = ["DivergedError", "checkpointed", "stop_when_diverged"]
+
+_a_number_of_steps = a_whole_number(1, example=100)
 
 
 def checkpointed(
@@ -30,7 +33,7 @@ def checkpointed(
             ...
 
     Raises:
-        TypeError: ``run`` has no state to save, ``path`` is no path, or ``every`` is neither an int nor ``"epoch"``.
+        TypeError: ``run`` has no state to save, ``path`` is no path, or ``every`` no whole number and not ``"epoch"``.
         ValueError: ``every`` is below 1, ``path`` names no file, or the records are those of another run.
         CheckpointError: while the records pass, when a file cannot be written; the old ones are intact.
         DivergedError: while the records pass, when a loss or weight since the last save is no finite number.
@@ -38,7 +41,7 @@ def checkpointed(
     snapshot(run)  # refuses what cannot be saved now rather than after an epoch
     previous_path(path)
     if not isinstance(every, str) or every != "epoch":
-        _check_every(every, 'every="epoch" or every=100')
+        every = _a_number_of_steps("every", every)
     return _saving(checked(records), run, path, every)
 
 
@@ -55,13 +58,12 @@ def stop_when_diverged(records: Iterable[Step], run: Run, *, every: int = 100) -
     device; in the steps between nothing is read, so that up to ``every`` steps are done in vain.
 
     Raises:
-        TypeError: ``run`` has no state, or ``every`` is not an int.
+        TypeError: ``run`` has no state, or ``every`` is no whole number.
         ValueError: ``every`` is below 1, or the records are those of another run.
         DivergedError: while the records pass; it says at which step the numbers ceased to be finite.
     """
     snapshot(run)
-    _check_every(every, "every=100")
-    return _guarding(checked(records), run, every)
+    return _guarding(checked(records), run, _a_number_of_steps("every", every))
 
 
 class DivergedError(ArithmeticError):
@@ -170,10 +172,3 @@ def _check_own(step: Step, run: Run) -> None:
             f"run must be the one that the records come from, but it did {run.step} steps and this is the record of "
             f"step {step.step + 1}; try checkpointed(train(run, data, epochs=5), run, path)"
         )
-
-
-def _check_every(every: int, example: str) -> None:
-    if isinstance(every, bool) or not isinstance(every, int):
-        raise TypeError(f"every must be a number of steps, got {every!r}; try {example}")
-    if every < 1:
-        raise ValueError(f"every must be 1 step or more, got {every}; try {example}")

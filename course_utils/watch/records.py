@@ -4,11 +4,19 @@ from collections.abc import Generator, Iterable
 
 from torch import Tensor
 
+from course_utils.arguments import a_check, an_instance, kind_of
 from course_utils.training import Step
 
-__all__ = ["check_text", "check_title", "checked"]
+__all__ = ["checked"]
 
-LONGEST_TITLE = 180  # as in course_utils.plots, which is not imported for it: matplotlib takes its time
+_records = a_check(
+    "be those of train",
+    kind=lambda records: isinstance(records, Iterable) and not isinstance(records, Tensor),
+    keep=lambda records: records,
+    came=kind_of,
+    example="train(run, data, epochs=5)",
+)
+_a_step = an_instance(Step, must="be of the type Step", example="train(run, data, epochs=5)")
 
 
 def checked(records: Iterable[Step]) -> Generator[Step, None, None]:
@@ -17,25 +25,9 @@ def checked(records: Iterable[Step]) -> Generator[Step, None, None]:
     Raises:
         TypeError: at the first step, ``records`` is not iterable, or a record is no ``Step``.
     """
-    if not isinstance(records, Iterable) or isinstance(records, Tensor):
-        raise TypeError(f"records must be those of train, got {type(records).__name__}; try train(run, data, epochs=5)")
+    _records("records", records)
     try:
         for step in records:
-            if not isinstance(step, Step):
-                raise TypeError(f"records must be of the type Step, got {type(step).__name__}; try train(...)")
-            yield step
+            yield _a_step("records", step)
     finally:
         getattr(records, "close", bool)()
-
-
-def check_text(name: str, text: str) -> None:
-    """Refuse what is no text, in words."""
-    if not isinstance(text, str):
-        raise TypeError(f'{name} must be a text, got {type(text).__name__}; try {name}="SGD"')
-
-
-def check_title(title: str) -> None:
-    """Refuse in words, before the first step, what could not stand above the picture at the end."""
-    check_text("title", title)
-    if not 1 <= len(title.strip()) <= LONGEST_TITLE:
-        raise ValueError(f'title must have 1 to {LONGEST_TITLE} letters, got {title!r}; try title="Loss of SGD"')

@@ -3,8 +3,6 @@
 It has the size and the places of the picture by ``course_utils.plots`` that replaces it at the end.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from course_utils.arguments import a_text, a_title
 from course_utils.training import Step
-from course_utils.watch.records import check_text, check_title, checked
+from course_utils.watch.records import checked
 from course_utils.watch.sketch import sketch
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def progress(records: Iterable[Step], *, label: str = "") -> Iterator[Step]:
     a single batch, which is noise, but the mean over as many steps as an epoch has. In a terminal the bar is drawn on
     stderr, in a notebook in the output of the cell.
     """
-    check_text("label", label)
     bar: _Bar | None = None
+    label = a_text(example="SGD")("label", label)
     try:
         for step in checked(records):
             bar = bar or _Bar(step, label)
@@ -58,8 +59,7 @@ def live_plot(records: Iterable[Step], *, title: str = "Loss while training") ->
         TypeError: at the first step, ``title`` is no text, or a record is no ``Step``.
         ValueError: at the first step, ``title`` is empty or has more than 180 letters.
     """
-    check_title(title)
-    curve = _Curve(title)
+    curve = _Curve(a_title()("title", title))
     try:
         for step in checked(records):
             curve.add(step)
