@@ -6,7 +6,7 @@ import pytest
 from doctor_programs import FAULTY, HEALTHY
 
 from course_utils import doctor
-from course_utils.doctor.causes import ORDER
+from course_utils.doctor.rules import RULES
 
 
 def diagnosis(program):
@@ -38,7 +38,7 @@ def test_a_healthy_program_is_not_accused(name):
 
 
 def test_every_cause_has_a_faulty_program():
-    assert {cause for cause, _ in FAULTY.values()} == set(ORDER)
+    assert {cause for cause, _ in FAULTY.values()} == {rule.name for rule in RULES}
 
 
 @pytest.mark.parametrize("name", ["missing-zero-grad: no_zero_grad_sgd", "learning-rate-too-high: lr_a_thousand"])

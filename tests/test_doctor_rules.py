@@ -1,10 +1,10 @@
-"""The rules on recordings made by hand, and the table of what explains what."""
+"""The rules on recordings made by hand, and what explains what."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from course_utils.doctor.causes import EXPLAINS, ORDER, ranked
+from course_utils.doctor.diagnosis import diagnose, effects_of, ranked
 from course_utils.doctor.finding import Finding
 from course_utils.doctor.record import (
     Backward,
@@ -19,8 +19,19 @@ from course_utils.doctor.record import (
     TensorFacts,
     Update,
 )
-from course_utils.doctor.report import diagnose
-from course_utils.doctor.rules import RULES, data, heads, learning, measuring, memory, order, parameters, scheduling
+from course_utils.doctor.rule import Evidence, rule
+from course_utils.doctor.rules import (
+    RULES,
+    catalogue,
+    data,
+    heads,
+    learning,
+    measuring,
+    memory,
+    order,
+    parameters,
+    scheduling,
+)
 from course_utils.doctor.schedulers import horizon
 
 
@@ -36,21 +47,71 @@ def named(findings):
     return [f.name for f in findings]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_no_rule_finds_anything_in_an_empty_recording(rule):
     assert rule(Recording()) is None
 
 
 def test_every_explained_name_is_a_known_cause():
-    assert {name for effects in EXPLAINS.values() for name in effects} <= set(ORDER)
+    assert {name for cause in RULES for name in cause.explains} <= {cause.name for cause in RULES}
 
 
-def test_no_cause_explains_itself():
-    assert [name for name, effects in EXPLAINS.items() if name in effects] == []
+def test_no_cause_explains_itself_not_even_by_detours():
+    assert [cause.name for cause in RULES if cause.name in effects_of(cause.name)] == []
 
 
 def test_a_cause_is_listed_once():
-    assert len(set(ORDER)) == len(ORDER)
+    assert len({cause.name for cause in RULES}) == len(RULES)
+
+
+def test_causes_come_before_their_effects():
+    found = [finding(cause.name, "note") for cause in RULES]  # notes explain nothing, so that all of them stay
+    order = named(ranked(found))
+    assert len(order) == len(RULES)
+    assert [c.name for c in RULES if any(order.index(e) < order.index(c.name) for e in effects_of(c.name))] == []
+
+
+def test_the_catalogue_has_a_line_for_every_rule():
+    lines = catalogue().splitlines()
+    assert [line.split("`")[1] for line in lines[2:]] == [cause.name for cause in RULES]
+
+
+# -- one rule -----------------------------------------------------------------------------------------------------
+
+
+def made(look):
+    return rule(title="title", why="why", fix="fix", lesson="lesson")(look)
+
+
+def test_a_rule_is_called_as_its_function_with_dashes():
+    def two_words(recording):
+        return ""
+
+    assert made(two_words).name == "two-words"
+
+
+@pytest.mark.parametrize("nothing", ["", None, Evidence("")])
+def test_a_rule_that_sees_nothing_finds_nothing(nothing):
+    assert made(lambda recording: nothing)(Recording()) is None
+
+
+def test_a_finding_takes_the_words_of_its_rule_unless_the_evidence_has_others():
+    evidence = Evidence("seen", severity="note", fix="another fix")
+    found = made(lambda recording: evidence)(Recording())
+    assert (found.severity, found.title, found.seen, found.fix) == ("note", "title", "seen", "another fix")
+
+
+def test_a_rule_that_fails_is_named_and_silences_no_other(monkeypatch):
+    def broken(recording):
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("course_utils.doctor.diagnosis.RULES", (made(broken), *RULES))
+    diagnosis = diagnose(Recording(updates=(Update(stale=1),) * 5))
+    assert named(diagnosis.findings) == ["missing-zero-grad"]
+    assert diagnosis.failures == ("broken (ZeroDivisionError: no)",)
+
+
+# -- what explains what -------------------------------------------------------------------------------------------
 
 
 def test_an_explained_finding_is_left_out():
@@ -146,7 +207,7 @@ def test_backward_passes_that_reach_nothing_have_lost_the_model():
 def test_the_diagnosis_of_a_recording_is_a_pure_function():
     recording = Recording(updates=(Update(stale=1),) * 5)
     assert diagnose(recording) == diagnose(recording)
-    assert named(diagnose(recording)) == ["missing-zero-grad"]
+    assert named(diagnose(recording).findings) == ["missing-zero-grad"]
 
 
 # -- the numbers that are told ------------------------------------------------------------------------------------
@@ -218,7 +279,7 @@ def test_a_first_look_at_the_network_is_no_measurement(trained_before):
     assert (measuring.measuring_with_gradients(recording) is not None) == trained_before
 
 
-def test_of_two_causes_that_explain_each_other_the_first_one_stays():
+def test_a_missing_backward_is_explained_by_a_loss_without_gradient():
     found = ranked([finding("missing-backward"), finding("loss-without-gradient")])
     assert named(found) == ["loss-without-gradient"]
 

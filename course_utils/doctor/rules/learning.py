@@ -3,64 +3,63 @@
 import math
 from statistics import mean, median
 
-from course_utils.doctor.finding import Finding
 from course_utils.doctor.record import Measure, Recording
+from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, number
 
-__all__ = [
-    "dead_relus",
-    "exploding_gradients",
-    "learning_rate_too_high",
-    "learning_rate_too_low",
-    "vanishing_gradients",
-]
+_LESSON = "04_lr_scheduler.ipynb, section 5"
 
 
-def learning_rate_too_high(recording: Recording) -> Finding | None:
+@rule(
+    title="The learning rate is too high: the loss diverges.",
+    why="Each step jumps across the valley and lands higher on the other side; the gradient there is larger, and so "
+    "is the next step. In the end numbers overflow, or all units are pushed to where they are dead.",
+    fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)     # try a tenth, then a hundredth\n"
+    "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)      # a guard, between backward and step",
+    lesson=_LESSON,
+    explains=("dead-relus", "vanishing-gradients", "learning-rate-too-low"),
+)
+def learning_rate_too_high(recording: Recording) -> str:
     """The loss diverges after updates that were too large."""
     losses = _losses(recording)
     if len(losses) < 3 or not recording.updates or not math.isfinite(losses[0].values[0]):
-        return None
+        return ""
     seen = _not_finite(losses) or _rising(recording, losses) or _thrown(recording, losses)
-    if not seen:
-        return None
-    return Finding(
-        name="learning-rate-too-high",
-        severity="error",
-        title="The learning rate is too high: the loss diverges.",
-        seen=f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}",
-        why="Each step jumps across the valley and lands higher on the other side; the gradient there is "
-        "larger, and so "
-        "is the next step. In the end numbers overflow, or all units are pushed to where they are dead.",
-        fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)     # try a tenth, then a hundredth\n"
-        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)      # a guard, between backward and step",
-        lesson="04_lr_scheduler.ipynb, section 5",
-    )
+    return seen and f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}"
 
 
-def learning_rate_too_low(recording: Recording) -> Finding | None:
+@rule(
+    severity="warning",
+    title="The learning rate is too low: the loss does not move.",
+    why="The gradient says where to go, but the steps are so short that an epoch leads nowhere.",
+    fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)   # ten times as much, until the loss moves",
+    lesson=_LESSON,
+)
+def learning_rate_too_low(recording: Recording) -> str:
     """The loss is flat, gradients are healthy, updates are tiny."""
     losses = [m.values[0] for m in _losses(recording) if math.isfinite(m.values[0])]
     ratios = _ratios(recording)
     if len(losses) < 10 or len(ratios) < 5 or not 0 < median(ratios) < 5e-5 or not _flat(losses):
-        return None
+        return ""
     sizes = [value for series in recording.of("gradient").values() for m in series for value in _gradients(m)]
     if not sizes or max(sizes) < 1e-4:
-        return None
-    return Finding(
-        name="learning-rate-too-low",
-        severity="warning",
-        title="The learning rate is too low: the loss does not move.",
-        seen=f"loss {number(_start(losses))} at first and {number(_end(losses))} at the end of "
+        return ""
+    return (
+        f"loss {number(_start(losses))} at first and {number(_end(losses))} at the end of "
         f"{count(len(losses), 'batch')}; lr {number(recording.updates[-1].lr)} changed the weights by "
-        f"{number(median(ratios))} of their size a step, where 1e-3 is usual; largest gradient {number(max(sizes))}",
-        why="The gradient says where to go, but the steps are so short that an epoch leads nowhere.",
-        fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)   # ten times as much, until the loss moves",
-        lesson="04_lr_scheduler.ipynb, section 5",
+        f"{number(median(ratios))} of their size a step, where 1e-3 is usual; largest gradient {number(max(sizes))}"
     )
 
 
-def dead_relus(recording: Recording) -> Finding | None:
+@rule(
+    title="A ReLU layer is dead: its units are zero for every image.",
+    why="A unit that is zero for every image has a zero gradient: it can never recover, and nothing below it learns.",
+    fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)   # smaller steps, or\n"
+    "nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)   # a fair start, or nn.LeakyReLU()",
+    lesson=_LESSON,
+    explains=("vanishing-gradients", "learning-rate-too-low"),
+)
+def dead_relus(recording: Recording) -> Evidence | None:
     """Nearly all units of a ReLU layer are zero for every image."""
     layers = [(name, series) for name, series in recording.of("relu").items() if len(series) >= 2]
     worst = max(layers, key=lambda layer: _persistent(layer[1]), default=None)
@@ -68,22 +67,23 @@ def dead_relus(recording: Recording) -> Finding | None:
         return None
     name, series = worst
     share = _persistent(series)
-    return Finding(
-        name="dead-relus",
-        severity="error" if share >= 0.95 else "warning",
-        title="A ReLU layer is dead: its units are zero for every image.",
-        seen=f"{name} had {series[0].values[0]:.0%} of its units at zero for the whole batch at step "
-        f"{series[0].step}, and "
+    return Evidence(
+        f"{name} had {series[0].values[0]:.0%} of its units at zero for the whole batch at step {series[0].step}, and "
         f"at least {share:.0%} in the later half of {count(len(series), 'measured batch')}",
-        why="A unit that is zero for every image has a zero gradient: it can never recover, and nothing "
-        "below it learns.",
-        fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)   # smaller steps, or\n"
-        "nn.init.kaiming_normal_(layer.weight); nn.init.zeros_(layer.bias)   # a fair start, or nn.LeakyReLU()",
-        lesson="04_lr_scheduler.ipynb, section 5",
+        severity="error" if share >= 0.95 else "warning",
     )
 
 
-def vanishing_gradients(recording: Recording) -> Finding | None:
+@rule(
+    title="The gradient vanishes on its way through the layers.",
+    why="Each saturating layer multiplies the gradient by less than one. The early layers get almost nothing and "
+    "keep their random weights.",
+    fix="nn.ReLU() in place of nn.Sigmoid(), a normalisation between layers,\n"
+    "nn.init.kaiming_normal_(layer.weight), or skip connections: x + block(x)",
+    lesson="02_one_epoch.ipynb, section 4",
+    explains=("learning-rate-too-low",),
+)
+def vanishing_gradients(recording: Recording) -> Evidence | None:
     """The gradients of early layers are smaller than those of late layers by orders of magnitude."""
     sizes = _weight_gradients(recording)
     if len(sizes) < 4:
@@ -91,21 +91,23 @@ def vanishing_gradients(recording: Recording) -> Finding | None:
     (low_name, low), (high_name, high) = min(sizes, key=lambda s: s[1]), max(sizes, key=lambda s: s[1])
     if not 0 <= low < 1e-3 * high:
         return None
-    return Finding(
-        name="vanishing-gradients",
-        severity="error" if low < 1e-4 * high else "warning",
-        title="The gradient vanishes on its way through the layers.",
-        seen=f"gradient norm {number(low)} in {low_name}, {number(high)} in {high_name} (medians): a factor of "
+    return Evidence(
+        f"gradient norm {number(low)} in {low_name}, {number(high)} in {high_name} (medians): a factor of "
         f"{number(high / low) if low else 'infinity'} between layers",
-        why="Each saturating layer multiplies the gradient by less than one. The early layers get almost nothing and "
-        "keep their random weights.",
-        fix="nn.ReLU() in place of nn.Sigmoid(), a normalisation between layers,\n"
-        "nn.init.kaiming_normal_(layer.weight), or skip connections: x + block(x)",
-        lesson="02_one_epoch.ipynb, section 4",
+        severity="error" if low < 1e-4 * high else "warning",
     )
 
 
-def exploding_gradients(recording: Recording) -> Finding | None:
+@rule(
+    title="The gradients explode.",
+    why="Each layer multiplies the gradient by more than one. A step of lr times such a gradient throws the "
+    "weights far away, and soon numbers overflow.",
+    fix="nn.init.kaiming_normal_(layer.weight)                       # a fair start, or\n"
+    "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)    # between backward and step",
+    lesson=_LESSON,
+    explains=("learning-rate-too-high", "dead-relus", "vanishing-gradients"),
+)
+def exploding_gradients(recording: Recording) -> Evidence | None:
     """Gradients are enormous before any step could have made them so."""
     for optimizer, series in recording.of("gradient").items():
         first, updates = series[0], recording.of("update").get(optimizer, [])
@@ -117,17 +119,10 @@ def exploding_gradients(recording: Recording) -> Finding | None:
         if first.step > 3 or not ((largest > 1e3 and largest > 50 * weights) or math.isinf(largest)):
             continue
         smallest = min(size for _, size in sizes)
-        return Finding(
-            name="exploding-gradients",
-            severity="error" if _diverges(recording) else "warning",
-            title="The gradients explode.",
-            seen=f"already at step {first.step} the gradient norm of {name} was {number(largest)}, and that of all "
+        return Evidence(
+            f"already at step {first.step} the gradient norm of {name} was {number(largest)}, and that of all "
             f"weights {number(weights)}; the smallest gradient norm of a layer was {number(smallest)}",
-            why="Each layer multiplies the gradient by more than one. A step of lr times such a gradient throws the "
-            "weights far away, and soon numbers overflow.",
-            fix="nn.init.kaiming_normal_(layer.weight)                       # a fair start, or\n"
-            "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)    # between backward and step",
-            lesson="04_lr_scheduler.ipynb, section 5",
+            severity="error" if _diverges(recording) else "warning",
         )
     return None
 
@@ -199,9 +194,8 @@ def _rising(recording: Recording, losses: list[Measure]) -> str:
     worst = max(losses, key=lambda measure: measure.values[0])
     since = next(m.step for m in losses if m.values[0] > 1.5 * values[0])
     return (
-        f"the loss rose from {number(values[0])} to {number(end)} at the end; it was above one and a half "
-        "times its start "
-        f"at step {since}, and largest, {number(worst.values[0])}, at step {worst.step}"
+        f"the loss rose from {number(values[0])} to {number(end)} at the end; it was above one and a half times its "
+        f"start at step {since}, and largest, {number(worst.values[0])}, at step {worst.step}"
     )
 
 
@@ -216,9 +210,8 @@ def _thrown(recording: Recording, losses: list[Measure]) -> str:
     if (learned and not reckless) or not (max(ratios[:5]) > 0.5 or peak > 5 * values[0]) or peak < 1.2 * values[0]:
         return ""
     return (
-        f"the loss jumped from {number(values[0])} to {number(peak)} and ended at {number(_end(values))}; one "
-        "of the first "
-        f"steps changed the weights by {number(max(ratios[:5]))} of their size"
+        f"the loss jumped from {number(values[0])} to {number(peak)} and ended at {number(_end(values))}; one of the "
+        f"first steps changed the weights by {number(max(ratios[:5]))} of their size"
     )
 
 
