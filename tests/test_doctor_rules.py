@@ -6,11 +6,11 @@ import pytest
 
 from course_utils.doctor.diagnosis import diagnose, effects_of, ranked
 from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import (
+from course_utils.doctor.measures import DeadUnits, Divisor, InputScale, LossValue, ScoreRows
+from course_utils.doctor.recording import (
     Backward,
     DataSource,
     Forwards,
-    Measure,
     ModelFacts,
     OptimizerFacts,
     Recording,
@@ -40,7 +40,7 @@ def finding(name, severity="error"):
 
 
 def losses(*values):
-    return tuple(Measure("loss", "", step, (value,)) for step, value in enumerate(values))
+    return tuple(LossValue(step=step, value=value) for step, value in enumerate(values))
 
 
 def named(findings):
@@ -142,7 +142,7 @@ def test_one_stale_step_among_many_is_no_missing_zero_grad():
 
 def test_accumulated_losses_divided_once_are_right():
     updates = tuple(Update(backwards=4) for _ in range(5))
-    measures = tuple(Measure("divisor", "", step, (4.0,)) for step in range(5))
+    measures = tuple(Divisor(step=step, value=4.0) for step in range(5))
     assert order.loss_divided_twice(Recording(updates=updates, measures=measures)) is None
 
 
@@ -195,7 +195,7 @@ def test_looking_at_one_test_batch_is_not_training_on_it(batches, found):
 
 @pytest.mark.parametrize(("largest", "found"), [(3.0, False), (255.0, True)])
 def test_inputs_are_judged_by_their_scale(largest, found):
-    recording = Recording(measures=(Measure("inputs", "0", 0, (0.0, largest, largest / 2, 1.0)),))
+    recording = Recording(measures=(InputScale(of=0, low=0.0, high=largest, size=largest / 2, whole=1.0),))
     assert (data.inputs_not_scaled(recording) is not None) == found
 
 
@@ -234,7 +234,7 @@ def test_the_evidence_counts_the_test_batches_that_were_learned_from():
 
 @pytest.mark.parametrize(("share", "severity"), [(0.79, None), (0.8, "warning"), (0.94, "warning"), (0.95, "error")])
 def test_a_relu_layer_is_dead_from_four_fifths_of_its_units_on(share, severity):
-    recording = Recording(measures=tuple(Measure("relu", "ReLU 1 of 1", step, (share,)) for step in range(4)))
+    recording = Recording(measures=tuple(DeadUnits(of="ReLU 1 of 1", step=step, share=share) for step in range(4)))
     found = learning.dead_relus(recording)
     assert (found and found.severity) == severity
 
@@ -254,8 +254,8 @@ def test_a_fall_after_a_warm_up_is_a_plan_for_batches(peak, found):
 
 
 def test_a_probability_may_be_zero():
-    measures = tuple(Measure("rows", "cross_entropy", step, (0.0, 1.0, 1.0, 2.3)) for step in range(3))
-    assert heads.softmax_before_cross_entropy(Recording(measures=measures)) is not None
+    rows = ScoreRows(of="cross_entropy", low=0.0, least_sum=1.0, largest_sum=1.0, off_log_softmax=2.3)
+    assert heads.softmax_before_cross_entropy(Recording(measures=(rows,) * 3)) is not None
 
 
 @pytest.mark.parametrize(("frozen", "severity"), [(2, "warning"), (4, "error")])

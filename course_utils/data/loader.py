@@ -8,12 +8,13 @@ from torch import Tensor
 from course_utils.data.arguments import check_count
 from course_utils.data.split import Split
 from course_utils.devices import pick_device
+from course_utils.reading import Readable
 from course_utils.seeding import generator
 
 __all__ = ["Loader"]
 
 
-class Loader:
+class Loader(Readable):
     """Batches ``(images, labels)`` of a split, as ``DataLoader`` with ``ToTensor`` gives them, but cut from memory.
 
     ``images`` is float32 ``(batch, 3, 32, 32)`` from 0 to 1 in channels_last memory, ``labels`` int64 ``(batch,)``.
@@ -51,6 +52,11 @@ class Loader:
         self._labels = split.labels.to(self.device)
         self._next_epoch = 0
 
+    @property
+    def dataset(self) -> Split:
+        """The split, under the name that torch's ``DataLoader`` has for it."""
+        return self.split
+
     def __len__(self) -> int:
         """Batches in one epoch."""
         whole, rest = divmod(len(self.split), self.batch_size)
@@ -76,7 +82,7 @@ class Loader:
         if not 0 <= start <= len(self):
             raise ValueError(f"start must be 0 to {len(self)}, the batches of an epoch, got {start}; try start=0")
         chosen = torch.split(self._order(epoch).to(self.device), self.batch_size)[start : len(self)]
-        return map(self._batch, chosen)
+        return self.passing(map(self._batch, chosen))
 
     def _order(self, epoch: int) -> Tensor:
         """The images of ``epoch`` by their index in the split, int64 ``(n,)``."""

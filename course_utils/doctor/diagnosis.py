@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from course_utils.doctor.finding import SEVERITIES, Finding
-from course_utils.doctor.record import Recording
+from course_utils.doctor.recording import Recording
 from course_utils.doctor.rules import RULES, by_name
 
 __all__ = ["Diagnosis", "diagnose", "effects_of", "ranked"]

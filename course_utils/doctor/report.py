@@ -3,7 +3,7 @@
 from course_utils.doctor.diagnosis import diagnose
 from course_utils.doctor.finding import Finding
 from course_utils.doctor.html import page
-from course_utils.doctor.record import Recording
+from course_utils.doctor.recording import Recording
 from course_utils.doctor.rules import RULES
 from course_utils.doctor.words import count
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from course_utils.doctor.finding import Finding, Severity
-from course_utils.doctor.record import Recording
+from course_utils.doctor.recording import Recording
 
 __all__ = ["Evidence", "Look", "Rule", "rule"]
 

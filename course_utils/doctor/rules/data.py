@@ -2,7 +2,8 @@
 
 import itertools
 
-from course_utils.doctor.record import DataSource, Measure, Overlap, Recording
+from course_utils.doctor.measures import InputScale, Labels
+from course_utils.doctor.recording import DataSource, Overlap, Recording
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import WILD
 from course_utils.doctor.words import count, number
@@ -23,8 +24,7 @@ def trained_on_test_split(recording: Recording) -> str:
     """The model learns from images that call themselves a test split."""
     for source in _trained_sources(recording):
         if source.split == "test":
-            batches = recording.called(source=source.number, learned_from=True)
-            return f"{count(batches, 'batch')} that it learned from came from {source.mark}"
+            return f"{count(recording.learned_from(source), 'batch')} that it learned from came from {source.mark}"
     return ""
 
 
@@ -61,7 +61,7 @@ def unshuffled_labels(recording: Recording) -> str:
     if len({update.optimizer for update in recording.updates}) != 1:
         return ""
     of_classes = ("cross_entropy", "nll", "bce", "bce_with_logits")
-    seen = (_ordered(series) for kind, series in recording.of("labels").items() if kind in of_classes)
+    seen = (_ordered(series) for kind, series in recording.series(Labels).items() if kind in of_classes)
     return next(filter(None, seen), "")
 
 
@@ -75,9 +75,9 @@ def unshuffled_labels(recording: Recording) -> str:
 )
 def inputs_not_scaled(recording: Recording) -> Evidence | None:
     """The first layer is given numbers far from the usual size."""
-    for series in recording.of("inputs").values():
-        low, high = min(m.values[0] for m in series), max(m.values[1] for m in series)
-        size, whole = max(m.values[2] for m in series), min(m.values[3] for m in series)
+    for series in recording.series(InputScale).values():
+        low, high = min(m.low for m in series), max(m.high for m in series)
+        size, whole = max(m.size for m in series), min(m.whole for m in series)
         pixels = low >= 0 and 100 < high <= 255 and whole > 0.999
         large, tiny = max(-low, high) > 30 and size > 10, 0 < max(-low, high) < 0.02
         if not (pixels or large or tiny):
@@ -113,14 +113,14 @@ def last_batch_in_running_loss(recording: Recording) -> str:
 
 def _trained_sources(recording: Recording) -> list[DataSource]:
     """The sources that the model learned from at least twice."""
-    return [s for s in recording.sources if recording.called(source=s.number, learned_from=True) >= 2]
+    return [s for s in recording.sources if recording.learned_from(s) >= 2]
 
 
 def _suspicious(recording: Recording, overlap: Overlap) -> bool:
     """Whether images are shared that should not be: measuring on the training set as well as on a test set is fine."""
     if overlap.known < max(5, 0.02 * overlap.measured) or overlap.distinct < 0.9 or overlap.batches < 3:
         return False
-    if overlap.measured_by == "":  # tensors without a loader: sure only where one batch holds both kinds of images
+    if overlap.measured_by is None:  # tensors without a loader: sure only where one batch holds both kinds of images
         return overlap.repeated and overlap.mixed > 0
     clean = any(o.measured_by != overlap.measured_by and not o.known for o in recording.overlap)
     return not overlap.same_source and not clean
@@ -128,23 +128,23 @@ def _suspicious(recording: Recording, overlap: Overlap) -> bool:
 
 def _separate(recording: Recording, overlap: Overlap) -> bool:
     """Whether the measured images come from a dataset of their own, or lie only partly in the training set."""
-    measured = next((s.dataset for s in recording.sources if str(s.number) == overlap.measured_by), None)
+    measured = next((s.dataset for s in recording.sources if s.number == overlap.measured_by), None)
     own = measured is not None and measured not in {s.dataset for s in _trained_sources(recording)}
     return own or (overlap.repeated and overlap.mixed > 0)
 
 
-def _ordered(series: list[Measure]) -> str:
+def _ordered(series: list[Labels]) -> str:
     """What shows that batches hold one class each, in a sequence; "" if they do not."""
-    batches = [m.values for m in series if m.values[0] >= 4]
+    batches = [labels for labels in series if labels.count >= 4]
     if len(batches) < 4:
         return ""
-    low, high = min(b[1] for b in batches), max(b[2] for b in batches)
+    low, high = min(labels.low for labels in batches), max(labels.high for labels in batches)
     classes = high - low + 1
-    per_batch = sum(b[4] + 1 for b in batches) / len(batches)
-    turns = sum(one[3] != other[3] for one, other in itertools.pairwise(batches))
+    per_batch = sum(labels.changes + 1 for labels in batches) / len(batches)
+    turns = sum(one.first != other.first for one, other in itertools.pairwise(batches))
     if classes < 2 or per_batch >= 1 + 0.35 * (classes - 1) or (turns > 0.75 * (len(batches) - 1) and classes == 2):
         return ""
-    size = sum(b[0] for b in batches) / len(batches)
+    size = sum(labels.count for labels in batches) / len(batches)
     return (
         f"a batch of {size:.0f} images held runs of equal labels, {number(per_batch)} on average, while labels go from "
         f"{number(low)} to {number(high)} ({count(len(batches), 'measured batch')})"

@@ -1,6 +1,7 @@
 """Does the loss function get what it expects? Scores or probabilities, labels in range and of the right type."""
 
-from course_utils.doctor.record import Measure, Recording
+from course_utils.doctor.measures import Labels, ScoreRows
+from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, number
@@ -108,29 +109,28 @@ def _by_graph(recording: Recording, kind: str, squashed: str) -> str:
 
 def _by_rows(recording: Recording, kind: str) -> str:
     """Rows that are nowhere negative and sum to 1 over several batches are probabilities, whoever made them."""
-    rows = recording.of("rows").get(kind, [])
-    if len(rows) < 3 or not all(_probabilities(measure) for measure in rows):
+    rows = recording.series(ScoreRows).get(kind, [])
+    if len(rows) < 3 or not all(map(_probabilities, rows)):
         return ""
-    lowest, highest = min(m.values[1] for m in rows), max(m.values[2] for m in rows)
+    lowest, highest = min(row.least_sum for row in rows), max(row.largest_sum for row in rows)
     return (
         f"the input of {kind} was never negative in {count(len(rows), 'measured batch')}, and each row summed to 1 "
         f"({lowest:.4f} to {highest:.4f}): probabilities"
     )
 
 
-def _probabilities(measure: Measure) -> bool:
-    smallest, low, high, _ = measure.values
-    return smallest >= 0 and abs(low - 1) < 1e-3 and abs(high - 1) < 1e-3
+def _probabilities(rows: ScoreRows) -> bool:
+    return rows.low >= 0 and abs(rows.least_sum - 1) < 1e-3 and abs(rows.largest_sum - 1) < 1e-3
 
 
 def _not_log(recording: Recording) -> str:
-    rows = recording.of("rows").get("nll", [])
+    rows = recording.series(ScoreRows).get("nll", [])
     made_otherwise = all(head.squashed != "log_softmax" for head in recording.heads if head.kind == "nll")
-    if len(rows) < 3 or not made_otherwise or not all(measure.values[3] > 0.1 for measure in rows):
+    if len(rows) < 3 or not made_otherwise or not all(row.off_log_softmax > 0.1 for row in rows):
         return ""
     return (
         f"in {count(len(rows), 'measured batch')} the exponentials of a row did not sum to 1: their logarithm was up "
-        f"to {number(max(m.values[3] for m in rows))} away from 0"
+        f"to {number(max(row.off_log_softmax for row in rows))} away from 0"
     )
 
 
@@ -151,8 +151,8 @@ def _out_of_range(kind: str, low: float, high: float, classes: int) -> bool:
 
 def _binary_range(recording: Recording) -> str:
     for kind in ("bce_with_logits", "bce"):
-        labels = recording.of("labels").get(kind, [])
-        low, high = min((m.values[1] for m in labels), default=0.0), max((m.values[2] for m in labels), default=1.0)
+        labels = recording.series(Labels).get(kind, [])
+        low, high = min((m.low for m in labels), default=0.0), max((m.high for m in labels), default=1.0)
         if low < 0 or high > 1:
             return f"targets from {number(low)} to {number(high)} were given to {kind}; 0 to 1 are allowed"
     return ""

@@ -3,7 +3,8 @@
 import math
 from statistics import mean, median
 
-from course_utils.doctor.record import Measure, Recording
+from course_utils.doctor.measures import DeadUnits, GradientSizes, LossValue, Owner, UpdateSize
+from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, number
 
@@ -21,8 +22,8 @@ _LESSON = "04_lr_scheduler.ipynb, section 5"
 )
 def learning_rate_too_high(recording: Recording) -> str:
     """The loss diverges after updates that were too large."""
-    losses = _losses(recording)
-    if len(losses) < 3 or not recording.updates or not math.isfinite(losses[0].values[0]):
+    losses = recording.measured(LossValue)
+    if len(losses) < 3 or not recording.updates or not math.isfinite(losses[0].value):
         return ""
     seen = _not_finite(losses) or _rising(recording, losses) or _thrown(recording, losses)
     return seen and f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}"
@@ -37,11 +38,11 @@ def learning_rate_too_high(recording: Recording) -> str:
 )
 def learning_rate_too_low(recording: Recording) -> str:
     """The loss is flat, gradients are healthy, updates are tiny."""
-    losses = [m.values[0] for m in _losses(recording) if math.isfinite(m.values[0])]
+    losses = [loss.value for loss in recording.measured(LossValue) if math.isfinite(loss.value)]
     ratios = _ratios(recording)
     if len(losses) < 10 or len(ratios) < 5 or not 0 < median(ratios) < 5e-5 or not _flat(losses):
         return ""
-    sizes = [value for series in recording.of("gradient").values() for m in series for value in _gradients(m)]
+    sizes = [size for measure in recording.measured(GradientSizes) for size in measure.gradients]
     if not sizes or max(sizes) < 1e-4:
         return ""
     return (
@@ -61,14 +62,14 @@ def learning_rate_too_low(recording: Recording) -> str:
 )
 def dead_relus(recording: Recording) -> Evidence | None:
     """Nearly all units of a ReLU layer are zero for every image."""
-    layers = [(name, series) for name, series in recording.of("relu").items() if len(series) >= 2]
+    layers = [(name, series) for name, series in recording.series(DeadUnits).items() if len(series) >= 2]
     worst = max(layers, key=lambda layer: _persistent(layer[1]), default=None)
     if worst is None or _persistent(worst[1]) < 0.8:
         return None
     name, series = worst
     share = _persistent(series)
     return Evidence(
-        f"{name} had {series[0].values[0]:.0%} of its units at zero for the whole batch at step {series[0].step}, and "
+        f"{name} had {series[0].share:.0%} of its units at zero for the whole batch at step {series[0].step}, and "
         f"at least {share:.0%} in the later half of {count(len(series), 'measured batch')}",
         severity="error" if share >= 0.95 else "warning",
     )
@@ -109,13 +110,12 @@ def vanishing_gradients(recording: Recording) -> Evidence | None:
 )
 def exploding_gradients(recording: Recording) -> Evidence | None:
     """Gradients are enormous before any step could have made them so."""
-    for optimizer, series in recording.of("gradient").items():
-        first, updates = series[0], recording.of("update").get(optimizer, [])
-        sizes = [
-            (n, g) for n, g in zip(_names(recording, optimizer), _gradients(first), strict=False) if not math.isnan(g)
-        ]
+    for optimizer, series in recording.series(GradientSizes).items():
+        first, updates = series[0], recording.series(UpdateSize).get(optimizer, [])
+        named = zip(_names(recording, optimizer), first.gradients, strict=False)
+        sizes = [(name, size) for name, size in named if not math.isnan(size)]
         name, largest = max(sizes, key=lambda size: size[1], default=("", 0.0))
-        weights = updates[0].values[1] if updates else 0.0
+        weights = updates[0].before if updates else 0.0
         if first.step > 3 or not ((largest > 1e3 and largest > 50 * weights) or math.isinf(largest)):
             continue
         smallest = min(size for _, size in sizes)
@@ -127,16 +127,8 @@ def exploding_gradients(recording: Recording) -> Evidence | None:
     return None
 
 
-def _losses(recording: Recording) -> list[Measure]:
-    return [measure for series in recording.of("loss").values() for measure in series]
-
-
-def _gradients(measure: Measure) -> tuple[float, ...]:
-    return measure.values[: len(measure.values) // 2]
-
-
-def _names(recording: Recording, optimizer: str) -> tuple[str, ...]:
-    return next((o.names for o in recording.optimizers if str(o.number) == optimizer), ())
+def _names(recording: Recording, optimizer: Owner) -> tuple[str, ...]:
+    return next((o.names for o in recording.optimizers if o.number == optimizer), ())
 
 
 def _weight_gradients(recording: Recording) -> list[tuple[str, float]]:
@@ -144,7 +136,7 @@ def _weight_gradients(recording: Recording) -> list[tuple[str, float]]:
     held = max(recording.optimizers, key=lambda optimizer: len(optimizer.names), default=None)
     if held is None:
         return []
-    series = [_gradients(measure) for measure in recording.of("gradient").get(str(held.number), [])]
+    series = [measure.gradients for measure in recording.series(GradientSizes).get(held.number, [])]
     found = []
     for index, name in enumerate(held.names):
         sizes = [values[index] for values in series if index < len(values) and math.isfinite(values[index])]
@@ -155,8 +147,8 @@ def _weight_gradients(recording: Recording) -> list[tuple[str, float]]:
 
 def _ratios(recording: Recording) -> list[float]:
     """By how much of their size the weights changed, in each measured step."""
-    updates = [m.values for series in recording.of("update").values() for m in series]
-    return [change / before for change, before, _ in updates if before > 0 and math.isfinite(change)]
+    updates = [update for series in recording.series(UpdateSize).values() for update in series]
+    return [update.change / update.before for update in updates if update.before > 0 and math.isfinite(update.change)]
 
 
 def _relative_update(recording: Recording) -> str:
@@ -176,32 +168,32 @@ def _flat(losses: list[float]) -> bool:
     return _end(losses) > 0.98 * _start(losses) and _start(losses) > 0.05
 
 
-def _not_finite(losses: list[Measure]) -> str:
-    broken = next((measure for measure in losses if not math.isfinite(measure.values[0])), None)
+def _not_finite(losses: list[LossValue]) -> str:
+    broken = next((loss for loss in losses if not math.isfinite(loss.value)), None)
     if broken is None:
         return ""
-    last = [measure.values[0] for measure in losses if measure.step < broken.step][-1:]
-    before = f" (it was {number(losses[0].values[0])} at first and {number(last[0])} just before)" if last else ""
-    return f"the loss became {number(broken.values[0])} at step {broken.step}{before}"
+    last = [loss.value for loss in losses if loss.step < broken.step][-1:]
+    before = f" (it was {number(losses[0].value)} at first and {number(last[0])} just before)" if last else ""
+    return f"the loss became {number(broken.value)} at step {broken.step}{before}"
 
 
-def _rising(recording: Recording, losses: list[Measure]) -> str:
+def _rising(recording: Recording, losses: list[LossValue]) -> str:
     """A loss that ends at twice its beginning; losses of several optimizers play against each other, and may."""
-    values = [measure.values[0] for measure in losses]
+    values = [loss.value for loss in losses]
     start, end = max(values[0], _start(values)), max(_end(values), mean(values[-max(3, len(values) // 4) :]))
     if _several_players(recording) or values[0] <= 0 or end < 2 * values[0] or end < 2 * min(start, values[0]):
         return ""
-    worst = max(losses, key=lambda measure: measure.values[0])
-    since = next(m.step for m in losses if m.values[0] > 1.5 * values[0])
+    worst = max(losses, key=lambda loss: loss.value)
+    since = next(loss.step for loss in losses if loss.value > 1.5 * values[0])
     return (
         f"the loss rose from {number(values[0])} to {number(end)} at the end; it was above one and a half times its "
-        f"start at step {since}, and largest, {number(worst.values[0])}, at step {worst.step}"
+        f"start at step {since}, and largest, {number(worst.value)}, at step {worst.step}"
     )
 
 
-def _thrown(recording: Recording, losses: list[Measure]) -> str:
+def _thrown(recording: Recording, losses: list[LossValue]) -> str:
     """The first steps changed the weights by more than their own size, and nothing was learned since."""
-    values, ratios = [measure.values[0] for measure in losses], _ratios(recording)
+    values, ratios = [loss.value for loss in losses], _ratios(recording)
     if _several_players(recording) or len(values) < 6 or values[0] <= 0 or not ratios:
         return ""
     peak = max(values)
@@ -223,10 +215,10 @@ def _several_players(recording: Recording) -> bool:
 
 
 def _diverges(recording: Recording) -> bool:
-    losses = _losses(recording)
-    return bool(losses) and bool(_not_finite(losses) or _rising(recording, losses) or losses[0].values[0] > 100)
+    losses = recording.measured(LossValue)
+    return bool(losses) and bool(_not_finite(losses) or _rising(recording, losses) or losses[0].value > 100)
 
 
-def _persistent(series: list[Measure]) -> float:
+def _persistent(series: list[DeadUnits]) -> float:
     """The share of dead units that was never undercut in the later half of the run."""
-    return min(measure.values[0] for measure in series[len(series) // 2 :])
+    return min(measure.share for measure in series[len(series) // 2 :])

@@ -1,6 +1,6 @@
 """Is the model in the right mode, and is there a gradient where one is needed and none where it is not?"""
 
-from course_utils.doctor.record import ModelFacts, Recording
+from course_utils.doctor.recording import Forwards, ModelFacts, Recording, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS
 from course_utils.doctor.words import count
@@ -30,7 +30,7 @@ def loss_without_gradient(recording: Recording) -> Evidence | str | None:
         else f"{len(cut)} of {count(len(recording.backwards), 'backward pass')} reached none of "
         f"{count(cut[-1].watched, 'parameter tensor')}"
     )
-    blind = recording.called(with_gradients=False)
+    blind = calls(f for f in recording.forwards if not f.with_gradients)
     return f"{seen}; the model was called {count(blind, 'time')} without recording a graph"
 
 
@@ -45,12 +45,12 @@ def loss_without_gradient(recording: Recording) -> Evidence | str | None:
 def eval_mode_while_training(recording: Recording) -> str:
     """The model learns while it is in evaluation mode."""
     for model in recording.models:
-        in_eval = recording.called(model=model.number, learned_from=True, training_mode=False)
-        total = recording.called(model=model.number, learned_from=True)
+        taught = [f for f in recording.forwards if f.model == model.number and f.learned_from]
+        in_eval = calls(f for f in taught if not f.training_mode)
         if model.sensitive and in_eval >= 2 and recording.updates and _is_optimized(recording, model):
             return (
-                f"{model.kind} was in evaluation mode in {in_eval} of {count(total, 'forward pass')} that it learned "
-                f"from; it has {' and '.join(model.sensitive)}"
+                f"{model.kind} was in evaluation mode in {in_eval} of {count(calls(taught), 'forward pass')} that it "
+                f"learned from; it has {' and '.join(model.sensitive)}"
             )
     return ""
 
@@ -66,10 +66,11 @@ def eval_mode_while_training(recording: Recording) -> str:
 def measuring_in_train_mode(recording: Recording) -> str:
     """The model is measured in training mode, and has layers for which that matters."""
     for model in _measured_models(recording):
-        wrong = _measured(recording, model, training_mode=True)
+        measured = _measured(recording, model)
+        wrong = calls(f for f in measured if f.training_mode)
         if model.sensitive and wrong:
             return (
-                f"{model.kind} was in training mode in {wrong} of {count(_measured(recording, model), 'forward pass')} "
+                f"{model.kind} was in training mode in {wrong} of {count(calls(measured), 'forward pass')} "
                 f"that it did not learn from; it has {' and '.join(model.sensitive)}"
             )
     return ""
@@ -86,10 +87,11 @@ def measuring_in_train_mode(recording: Recording) -> str:
 def measuring_with_gradients(recording: Recording) -> str:
     """The model is measured while autograd records a graph that nobody uses."""
     for model in _measured_models(recording):
-        wrong = _measured(recording, model, with_gradients=True)
+        measured = _measured(recording, model)
+        wrong = calls(f for f in measured if f.with_gradients)
         if wrong:
             return (
-                f"{wrong} of {count(_measured(recording, model), 'forward pass')} that {model.kind} did not learn from "
+                f"{wrong} of {count(calls(measured), 'forward pass')} that {model.kind} did not learn from "
                 "recorded a graph"
             )
     return ""
@@ -122,5 +124,7 @@ def _measured_models(recording: Recording) -> list[ModelFacts]:
     return trained if len(trained) == 1 and recording.updates else []
 
 
-def _measured(recording: Recording, model: ModelFacts, **how: object) -> int:
-    return recording.called(model=model.number, learned_from=False, after_first_backward=True, **how)
+def _measured(recording: Recording, model: ModelFacts) -> list[Forwards]:
+    """The calls of ``model`` that it did not learn from, since the training began."""
+    of_model = [f for f in recording.forwards if f.model == model.number]
+    return [f for f in of_model if f.after_first_backward and not f.learned_from]

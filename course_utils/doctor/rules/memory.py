@@ -1,6 +1,6 @@
 """Does memory grow? Losses that are kept together with the graph that made them."""
 
-from course_utils.doctor.record import Recording, Survivors
+from course_utils.doctor.recording import Recording, Survivors
 from course_utils.doctor.rule import rule
 from course_utils.doctor.words import count
 

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from statistics import median
 
-from course_utils.doctor.record import Recording, Update
+from course_utils.doctor.measures import Divisor, Rescaling
+from course_utils.doctor.recording import Recording, Update
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, number
@@ -130,11 +131,11 @@ def missing_backward(recording: Recording) -> str:
 def loss_divided_twice(recording: Recording) -> Evidence | None:
     """With k backward passes a step, the mean loss is divided by more than k."""
     passes = Counter(update.backwards for update in recording.updates).most_common(1)
-    divisors = [m.values[0] for series in recording.of("divisor").values() for m in series]
+    divisors = [measure.value for measure in recording.measured(Divisor)]
     if not passes or passes[0][0] < 2 or len(divisors) < 2:
         return None
     k, scale = passes[0][0], median(divisors)
-    rescaled = [m.values[0] for series in recording.of("rescaled").values() for m in series]
+    rescaled = [measure.factor for measure in recording.measured(Rescaling)]
     by_hand = 1 / median(rescaled) if rescaled and _same(rescaled) and median(rescaled) > 0 else 1.0
     total = scale * by_hand
     if not _same(divisors) or total < 1.5 * k or not (by_hand > 1.5 or scale > 1.5 * k):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from course_utils.doctor.record import OptimizerFacts, Recording, TensorFacts
+from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS
 from course_utils.doctor.words import count, names

@@ -4,7 +4,8 @@ import itertools
 import re
 from statistics import mean
 
-from course_utils.doctor.record import Recording, SchedulerFacts, Update
+from course_utils.doctor.measures import GradientSizes, UpdateSize
+from course_utils.doctor.recording import Recording, SchedulerFacts, Update
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, number
 
@@ -118,13 +119,13 @@ def _smallest_useful(recording: Recording, updates: list[Update]) -> float:
     if not updates:
         return 0.0
     peak = max(update.lr for update in updates)
-    series = recording.of("update").get(str(updates[0].optimizer), [])
+    series = recording.series(UpdateSize).get(updates[0].optimizer, [])
     with_gradient = updates[0].empty < updates[0].tensors
     if (
         peak < 1e-5
         and with_gradient
         and len(series) >= 3
-        and mean(m.values[2] for m in series) < 0.1
+        and mean(m.changed for m in series) < 0.1
         and _has_gradients(recording)
     ):
         return peak
@@ -132,18 +133,12 @@ def _smallest_useful(recording: Recording, updates: list[Update]) -> float:
 
 
 def _has_gradients(recording: Recording) -> bool:
-    return any(
-        value > 1e-6 for series in recording.of("gradient").values() for m in series for value in _gradients(m.values)
-    )
-
-
-def _gradients(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values[: len(values) // 2]
+    return any(size > 1e-6 for measure in recording.measured(GradientSizes) for size in measure.gradients)
 
 
 def _unchanged(recording: Recording, optimizer: int) -> str:
-    series = recording.of("update").get(str(optimizer), [])
-    return f"; in the last measured step {series[-1].values[2]:.1%} of the weights changed" if series else ""
+    series = recording.series(UpdateSize).get(optimizer, [])
+    return f"; in the last measured step {series[-1].changed:.1%} of the weights changed" if series else ""
 
 
 def _per_batch(recording: Recording, scheduler: SchedulerFacts) -> bool:
