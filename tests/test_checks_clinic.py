@@ -11,7 +11,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
 from course_utils.checks import check_diagnoses, check_repairs
-from course_utils.doctor.causes import ORDER
+from course_utils.doctor.rules import RULES
 
 CLINIC = lesson("04_lr_scheduler", since="## 7 The clinic")
 LETTERS = "ABCDE"
@@ -68,7 +68,7 @@ def test_every_broken_loop_is_named_when_it_is_handed_in_as_repaired(
 def test_the_names_to_choose_from_are_names_of_the_doctor_and_hold_the_right_ones(diagnoses: dict[str, str]) -> None:
     listed = next(text for text in CLINIC.sources("markdown") if text.startswith("### Exercise 5"))
     choices = set(re.findall(r'`"([a-z-]+)"`', listed))
-    assert choices <= set(ORDER)
+    assert choices <= {rule.name for rule in RULES}
     assert set(diagnoses.values()) < choices
 
 

@@ -3,8 +3,10 @@
 import gc
 import random
 import re
+import subprocess
 import sys
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ from course_utils import doctor
 from course_utils.data import Loader, Split
 from course_utils.doctor import Finding
 from course_utils.doctor.probes import HUB, watched_attributes
-from course_utils.doctor.record import Recording, Update
+from course_utils.doctor.recording import Recording, Update
 from course_utils.doctor.registry import Registry
+from course_utils.doctor.rules import RULES
 
 HOOKS = [
     *(
@@ -240,6 +243,29 @@ def test_a_new_optimizer_that_is_given_the_memory_of_the_old_one_forgets_nothing
     assert report.findings == ()
 
 
+class Around(torch.optim.Optimizer):
+    """Steps another optimizer inside its own step, as wrappers such as Lookahead do."""
+
+    def __init__(self, params, inner):
+        super().__init__(params, {"lr": 0.1})
+        self.inner = inner
+
+    def step(self, closure=None):
+        self.inner.step()
+
+
+def test_an_optimizer_inside_anothers_step_keeps_its_facts_to_itself():
+    s = setup()
+    frozen = nn.Linear(3, 3).requires_grad_(False)
+    outer = Around(s.model.parameters(), torch.optim.SGD(frozen.parameters(), lr=0.5))
+    with doctor.watch() as report:
+        outer.zero_grad()
+        F.cross_entropy(s.model(s.x), s.y).backward()
+        outer.step()
+    seen = [(update.lr, update.tensors, update.empty, update.frozen) for update in report.recording.updates]
+    assert seen == [(0.5, 2, 2, 2), (0.1, 4, 0, 0)]
+
+
 def test_an_object_does_not_take_the_number_of_one_that_is_gone():
     registry = Registry()
     assert [registry.number(nn.Identity()) for _ in range(50)] == list(range(50))
@@ -252,10 +278,70 @@ def test_an_empty_block_is_neither_healthy_nor_ill():
 
 
 def test_an_error_of_the_doctor_itself_stops_the_observation_and_is_said(monkeypatch):
-    monkeypatch.setattr("course_utils.doctor.observer.Observer.loss_computed", lambda *_: 1 / 0)
+    monkeypatch.setattr("course_utils.doctor.observer.Observer.hear", lambda *_: 1 / 0)
     with doctor.watch() as report:
         learn(setup(), 1)
     assert "ZeroDivisionError" in str(report)
+
+
+class UnspeakableError(Exception):
+    """The learner's own, with a fault of its own."""
+
+    def __str__(self):
+        raise ZeroDivisionError
+
+
+def broken(*_):
+    raise LookupError("a part of the doctor is broken")
+
+
+@pytest.mark.parametrize(
+    ("place", "part", "remark"),
+    [
+        (
+            "diagnosis.RULES",
+            [replace(RULES[0], look=broken), *RULES[1:]],
+            "A rule could not be applied",
+        ),
+        ("observer.overlaps", broken, "an error of its own: LookupError"),
+        ("observer.squashed_by", broken, "an error of its own: LookupError"),
+    ],
+    ids=["rule", "recording", "probe"],
+)
+@pytest.mark.parametrize("own", [KeyError("mine"), UnspeakableError(), KeyboardInterrupt()], ids=repr)
+def test_the_learners_exception_comes_through_whatever_of_the_doctor_is_broken(monkeypatch, place, part, remark, own):
+    monkeypatch.setattr(f"course_utils.doctor.{place}", part)
+    before = watched_attributes()
+
+    def loop():
+        learn(setup(), 1)
+        raise own
+
+    with pytest.raises(type(own)) as raised, doctor.watch() as report:
+        loop()
+    assert raised.value is own
+    assert remark in str(report)
+    assert own.__context__ is None
+    assert_torch_is_as_before(before)
+
+
+@pytest.mark.parametrize("call", [lambda: torch.autograd.backward(3), lambda: torch.autograd.grad(3, 4)])
+def test_torch_refuses_a_wrong_call_in_its_own_words(call):
+    with pytest.raises(Exception) as bare:
+        call()
+    with pytest.raises(type(bare.value)) as watched, doctor.watch():
+        call()
+    assert str(watched.value) == str(bare.value)
+
+
+def test_the_doctor_needs_torch_and_the_standard_library_only():
+    code = (
+        "import sys, torch, torch.utils.data; before = {*sys.modules}; import course_utils.doctor;"
+        "new = {'.'.join(name.split('.')[:2]) for name in {*sys.modules} - before if not name.startswith('torch.')};"
+        "print(sorted(name for name in new if name.partition('.')[0] not in sys.stdlib_module_names))"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
+    assert said == "['course_utils', 'course_utils.doctor', 'course_utils.reading']"
 
 
 # -- the course's own data ---------------------------------------------------------------------------------------
@@ -376,9 +462,8 @@ def headings(notebook):
 
 
 def test_every_lesson_is_a_section_of_a_notebook():
-    rules = Path(doctor.__file__).parent / "rules"
-    lessons = set(re.findall(r'"(\w+\.ipynb), section ([\d.]+)"', "".join(p.read_text() for p in rules.glob("*.py"))))
-    assert len(lessons) > 5
+    lessons = [re.fullmatch(r"(\w+\.ipynb), section ([\d.]+)", rule.lesson).groups() for rule in RULES]
+    assert len(set(lessons)) > 5
     missing = [(n, s) for n, s in lessons if not any(h.startswith((f"{s} ", f"{s}.")) for h in headings(n))]
     assert missing == []
 

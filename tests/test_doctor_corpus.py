@@ -14,45 +14,9 @@ from benchmarks.doctor import Program, corpus, perform
 from benchmarks.doctor.__main__ import main
 from benchmarks.doctor.healthy import TRAPS
 from benchmarks.doctor.score import diagnose, goals_met, table, totals
+from course_utils.doctor.rules import RULES
 
-FAULTS = [
-    "missing-zero-grad",
-    "zero-grad-before-step",
-    "step-before-backward",
-    "missing-step",
-    "missing-backward",
-    "parameters-not-in-optimizer",
-    "other-models-parameters",
-    "frozen-by-accident",
-    "softmax-before-cross-entropy",
-    "log-softmax-before-cross-entropy",
-    "sigmoid-before-bce-with-logits",
-    "nll-loss-on-probabilities",
-    "scheduler-stepped-per-batch",
-    "scheduler-never-stepped",
-    "scheduler-before-optimizer",
-    "learning-rate-vanished",
-    "learning-rate-too-high",
-    "learning-rate-too-low",
-    "loss-kept-with-graph",
-    "running-loss-is-a-tensor",
-    "loss-without-gradient",
-    "eval-mode-while-training",
-    "measuring-in-train-mode",
-    "measuring-with-gradients",
-    "trained-on-test-split",
-    "same-images-in-both-splits",
-    "unshuffled-labels",
-    "inputs-not-scaled",
-    "labels-out-of-range",
-    "labels-wrong-dtype",
-    "dead-relus",
-    "vanishing-gradients",
-    "exploding-gradients",
-    "optimizer-recreated",
-    "loss-divided-twice",
-    "last-batch-in-running-loss",
-]
+FAULTS = [rule.name for rule in RULES]
 HINTS = r"wrong|fault|bug|broken|mistake|forgot|accident|oops|leak|bad|dead|vanish|explod|healthy|doctor|correct"
 
 

@@ -5,8 +5,11 @@ import warnings
 import pytest
 from doctor_programs import FAULTY, HEALTHY
 
+from benchmarks.doctor import corpus, perform
 from course_utils import doctor
-from course_utils.doctor.causes import ORDER
+from course_utils.doctor.rules import RULES
+
+SCRIPTS = {program.fault: program for program in reversed(corpus()) if program.fault}  # the first with each fault
 
 
 def diagnosis(program):
@@ -37,8 +40,16 @@ def test_a_healthy_program_is_not_accused(name):
     assert report.findings == ()
 
 
-def test_every_cause_has_a_faulty_program():
-    assert {cause for cause, _ in FAULTY.values()} == set(ORDER)
+@pytest.mark.parametrize("cause", SCRIPTS)
+def test_the_first_finding_in_a_students_script_is_the_cause(cause):
+    report, _ = diagnosis(lambda: perform(SCRIPTS[cause]))
+    assert [finding.name for finding in report.findings][:1] == [cause]
+
+
+def test_every_cause_has_faulty_programs_and_no_other_has():
+    causes = {rule.name for rule in RULES}
+    assert SCRIPTS.keys() == causes
+    assert {cause for cause, _ in FAULTY.values()} <= causes
 
 
 @pytest.mark.parametrize("name", ["missing-zero-grad: no_zero_grad_sgd", "learning-rate-too-high: lr_a_thousand"])

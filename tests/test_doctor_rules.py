@@ -1,16 +1,16 @@
-"""The rules on recordings made by hand, and the table of what explains what."""
+"""The rules on recordings made by hand, and what explains what."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from course_utils.doctor.causes import EXPLAINS, ORDER, ranked
+from course_utils.doctor.diagnosis import diagnose, effects_of, ranked
 from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import (
+from course_utils.doctor.measures import DeadUnits, Divisor, InputScale, LossValue, ScoreRows
+from course_utils.doctor.recording import (
     Backward,
     DataSource,
     Forwards,
-    Measure,
     ModelFacts,
     OptimizerFacts,
     Recording,
@@ -19,8 +19,19 @@ from course_utils.doctor.record import (
     TensorFacts,
     Update,
 )
-from course_utils.doctor.report import diagnose
-from course_utils.doctor.rules import RULES, data, heads, learning, measuring, memory, order, parameters, scheduling
+from course_utils.doctor.rule import Evidence, rule
+from course_utils.doctor.rules import (
+    RULES,
+    catalogue,
+    data,
+    heads,
+    learning,
+    measuring,
+    memory,
+    order,
+    parameters,
+    scheduling,
+)
 from course_utils.doctor.schedulers import horizon
 
 
@@ -29,28 +40,78 @@ def finding(name, severity="error"):
 
 
 def losses(*values):
-    return tuple(Measure("loss", "", step, (value,)) for step, value in enumerate(values))
+    return tuple(LossValue(step=step, value=value) for step, value in enumerate(values))
 
 
 def named(findings):
     return [f.name for f in findings]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_no_rule_finds_anything_in_an_empty_recording(rule):
     assert rule(Recording()) is None
 
 
 def test_every_explained_name_is_a_known_cause():
-    assert {name for effects in EXPLAINS.values() for name in effects} <= set(ORDER)
+    assert {name for cause in RULES for name in cause.explains} <= {cause.name for cause in RULES}
 
 
-def test_no_cause_explains_itself():
-    assert [name for name, effects in EXPLAINS.items() if name in effects] == []
+def test_no_cause_explains_itself_not_even_by_detours():
+    assert [cause.name for cause in RULES if cause.name in effects_of(cause.name)] == []
 
 
 def test_a_cause_is_listed_once():
-    assert len(set(ORDER)) == len(ORDER)
+    assert len({cause.name for cause in RULES}) == len(RULES)
+
+
+def test_causes_come_before_their_effects():
+    found = [finding(cause.name, "note") for cause in RULES]  # notes explain nothing, so that all of them stay
+    order = named(ranked(found))
+    assert len(order) == len(RULES)
+    assert [c.name for c in RULES if any(order.index(e) < order.index(c.name) for e in effects_of(c.name))] == []
+
+
+def test_the_catalogue_has_a_line_for_every_rule():
+    lines = catalogue().splitlines()
+    assert [line.split("`")[1] for line in lines[2:]] == [cause.name for cause in RULES]
+
+
+# -- one rule -----------------------------------------------------------------------------------------------------
+
+
+def made(look):
+    return rule(title="title", why="why", fix="fix", lesson="lesson")(look)
+
+
+def test_a_rule_is_called_as_its_function_with_dashes():
+    def two_words(recording):
+        return ""
+
+    assert made(two_words).name == "two-words"
+
+
+@pytest.mark.parametrize("nothing", ["", None, Evidence("")])
+def test_a_rule_that_sees_nothing_finds_nothing(nothing):
+    assert made(lambda recording: nothing)(Recording()) is None
+
+
+def test_a_finding_takes_the_words_of_its_rule_unless_the_evidence_has_others():
+    evidence = Evidence("seen", severity="note", fix="another fix")
+    found = made(lambda recording: evidence)(Recording())
+    assert (found.severity, found.title, found.seen, found.fix) == ("note", "title", "seen", "another fix")
+
+
+def test_a_rule_that_fails_is_named_and_silences_no_other(monkeypatch):
+    def broken(recording):
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("course_utils.doctor.diagnosis.RULES", (made(broken), *RULES))
+    diagnosis = diagnose(Recording(updates=(Update(stale=1),) * 5))
+    assert named(diagnosis.findings) == ["missing-zero-grad"]
+    assert diagnosis.failures == ("broken (ZeroDivisionError: no)",)
+
+
+# -- what explains what -------------------------------------------------------------------------------------------
 
 
 def test_an_explained_finding_is_left_out():
@@ -81,7 +142,7 @@ def test_one_stale_step_among_many_is_no_missing_zero_grad():
 
 def test_accumulated_losses_divided_once_are_right():
     updates = tuple(Update(backwards=4) for _ in range(5))
-    measures = tuple(Measure("divisor", "", step, (4.0,)) for step in range(5))
+    measures = tuple(Divisor(step=step, value=4.0) for step in range(5))
     assert order.loss_divided_twice(Recording(updates=updates, measures=measures)) is None
 
 
@@ -134,7 +195,7 @@ def test_looking_at_one_test_batch_is_not_training_on_it(batches, found):
 
 @pytest.mark.parametrize(("largest", "found"), [(3.0, False), (255.0, True)])
 def test_inputs_are_judged_by_their_scale(largest, found):
-    recording = Recording(measures=(Measure("inputs", "0", 0, (0.0, largest, largest / 2, 1.0)),))
+    recording = Recording(measures=(InputScale(of=0, low=0.0, high=largest, size=largest / 2, whole=1.0),))
     assert (data.inputs_not_scaled(recording) is not None) == found
 
 
@@ -146,7 +207,7 @@ def test_backward_passes_that_reach_nothing_have_lost_the_model():
 def test_the_diagnosis_of_a_recording_is_a_pure_function():
     recording = Recording(updates=(Update(stale=1),) * 5)
     assert diagnose(recording) == diagnose(recording)
-    assert named(diagnose(recording)) == ["missing-zero-grad"]
+    assert named(diagnose(recording).findings) == ["missing-zero-grad"]
 
 
 # -- the numbers that are told ------------------------------------------------------------------------------------
@@ -173,7 +234,7 @@ def test_the_evidence_counts_the_test_batches_that_were_learned_from():
 
 @pytest.mark.parametrize(("share", "severity"), [(0.79, None), (0.8, "warning"), (0.94, "warning"), (0.95, "error")])
 def test_a_relu_layer_is_dead_from_four_fifths_of_its_units_on(share, severity):
-    recording = Recording(measures=tuple(Measure("relu", "ReLU 1 of 1", step, (share,)) for step in range(4)))
+    recording = Recording(measures=tuple(DeadUnits(of="ReLU 1 of 1", step=step, share=share) for step in range(4)))
     found = learning.dead_relus(recording)
     assert (found and found.severity) == severity
 
@@ -193,8 +254,8 @@ def test_a_fall_after_a_warm_up_is_a_plan_for_batches(peak, found):
 
 
 def test_a_probability_may_be_zero():
-    measures = tuple(Measure("rows", "cross_entropy", step, (0.0, 1.0, 1.0, 2.3)) for step in range(3))
-    assert heads.softmax_before_cross_entropy(Recording(measures=measures)) is not None
+    rows = ScoreRows(of="cross_entropy", low=0.0, least_sum=1.0, largest_sum=1.0, off_log_softmax=2.3)
+    assert heads.softmax_before_cross_entropy(Recording(measures=(rows,) * 3)) is not None
 
 
 @pytest.mark.parametrize(("frozen", "severity"), [(2, "warning"), (4, "error")])
@@ -218,7 +279,7 @@ def test_a_first_look_at_the_network_is_no_measurement(trained_before):
     assert (measuring.measuring_with_gradients(recording) is not None) == trained_before
 
 
-def test_of_two_causes_that_explain_each_other_the_first_one_stays():
+def test_a_missing_backward_is_explained_by_a_loss_without_gradient():
     found = ranked([finding("missing-backward"), finding("loss-without-gradient")])
     assert named(found) == ["loss-without-gradient"]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_utils.doctor.rules import RULES
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -18,6 +20,11 @@ def test_every_link_leads_to_a_file(target):
 @pytest.mark.parametrize("target", re.findall(r"^    make ([a-z-]+)", README, re.M))
 def test_every_command_is_a_target_of_the_makefile(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_the_readme_promises_no_more_rules_of_the_doctor_than_there_are():
+    (promised,) = re.findall(r"names the cause: (.+?), and thirty\smore", README, re.S)
+    assert len(promised.split(", ")) + 30 <= len(RULES)
 
 
 def test_every_image_says_its_message():

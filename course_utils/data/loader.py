@@ -8,6 +8,7 @@ from torch import Tensor
 from course_utils.arguments import a_switch, a_whole_number, an_instance
 from course_utils.data.split import Split
 from course_utils.devices import pick_device
+from course_utils.reading import Readable
 from course_utils.seeding import a_seed, generator
 
 __all__ = ["Loader"]
@@ -17,7 +18,7 @@ _a_count = a_whole_number(1, example=64)
 _a_switch = a_switch()
 
 
-class Loader:
+class Loader(Readable):
     """Batches ``(images, labels)`` of a split, as ``DataLoader`` with ``ToTensor`` gives them, but cut from memory.
 
     ``images`` is float32 ``(batch, 3, 32, 32)`` from 0 to 1 in channels_last memory, ``labels`` int64 ``(batch,)``.
@@ -58,6 +59,11 @@ class Loader:
         self._labels = split.labels.to(self.device)
         self._next_epoch = 0
 
+    @property
+    def dataset(self) -> Split:
+        """The split, under the name that torch's ``DataLoader`` has for it."""
+        return self.split
+
     def __len__(self) -> int:
         """Batches in one epoch."""
         whole, rest = divmod(len(self.split), self.batch_size)
@@ -80,7 +86,7 @@ class Loader:
         """
         start = a_whole_number(0, len(self), example=0)("start", start)
         chosen = torch.split(self._order(epoch).to(self.device), self.batch_size)[start : len(self)]
-        return map(self._batch, chosen)
+        return self.passing(map(self._batch, chosen))
 
     def _order(self, epoch: int) -> Tensor:
         """The images of ``epoch`` by their index in the split, int64 ``(n,)``."""

@@ -1,17 +1,38 @@
 """Which images does the model see? Follows its batches: told apart by fingerprints, and recognised when they return."""
 
 import weakref
-from typing import Any
+from typing import NamedTuple
 
 from torch import Tensor
 
-from course_utils.doctor.calls import Call
-from course_utils.doctor.numbers import Ledger
+from course_utils.doctor.measures import MeasuredOn, TrainedOn
+from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.vitals import fingerprints
 
-__all__ = ["Batches"]
+__all__ = ["Batch", "Batches"]
 
 _ROWS = 4096  # images of a source that are told apart
+
+
+class _Place(NamedTuple):
+    """Where in memory a batch lies."""
+
+    base: weakref.ref[Tensor]
+    offset: int
+
+    def is_that_of(self, other: "_Place") -> bool:
+        # Comparing the weak references themselves would compare the tensors by their numbers.
+        base = self.base()
+        return base is not None and other.base() is base and self.offset == other.offset
+
+
+class Batch(NamedTuple):
+    """What a model was given in one call."""
+
+    place: _Place
+    source: int | None
+    step: int
+    prints: Tensor | None  #: as ``fingerprints`` gives them; None where enough images of the source are known
 
 
 class Batches:
@@ -19,30 +40,31 @@ class Batches:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._rows: dict[str, int] = {}
+        self._rows: dict[int | None, int] = {}
         self._learned = 0
-        self._first: tuple[Any, int] | None = None
+        self._first: _Place | None = None
         self.period: int | None = None  #: batches learned from until the first one came again
 
-    def follow(self, call: Call, batch: Tensor, source: int | None) -> None:
-        """``batch`` is what ``call`` was given."""
-        base = batch if batch._base is None else batch._base
-        alive, place = weakref.ref(base), batch.data_ptr() - base.data_ptr()
-        call.decided.append(lambda learned: self._count(alive, place) if learned else None)
-        of, step = "" if source is None else str(source), call.step
-        if batch.requires_grad or self._rows.get(of, 0) >= _ROWS:
-            return
-        self._rows[of] = self._rows.get(of, 0) + len(batch)
-        prints = fingerprints(batch)
-        call.decided.append(lambda learned: self._ledger.note("trained" if learned else "measured", of, step, prints))
+    def look(self, images: Tensor, source: int | None, step: int) -> Batch:
+        """A batch whose images are told apart, if not enough of its source are already."""
+        base = images if images._base is None else images._base
+        place = _Place(weakref.ref(base), images.data_ptr() - base.data_ptr())
+        if images.requires_grad or self._rows.get(source, 0) >= _ROWS:
+            return Batch(place, source, step, None)
+        self._rows[source] = self._rows.get(source, 0) + len(images)
+        return Batch(place, source, step, fingerprints(images))
 
-    def _count(self, base: Any, place: int) -> None:
+    def decided(self, batch: Batch, *, learned: bool) -> None:
+        """It is known now whether ``batch`` was learned from."""
+        if learned:
+            self._count(batch.place)
+        if batch.prints is not None:
+            kind = TrainedOn if learned else MeasuredOn
+            self._ledger.add(Note(kind, batch.source, batch.step, {"prints": batch.prints}))
+
+    def _count(self, place: _Place) -> None:
         self._learned += 1
         if self._first is None:
-            self._first = base, place
-        elif self.period is None and self._is_first(base(), place):
+            self._first = place
+        elif self.period is None and place.is_that_of(self._first):
             self.period = self._learned - 1
-
-    def _is_first(self, base: Tensor | None, place: int) -> bool:
-        # Comparing the weak references themselves would compare the tensors by their numbers.
-        return self._first is not None and base is not None and self._first[0]() is base and self._first[1] == place

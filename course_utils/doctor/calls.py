@@ -1,13 +1,14 @@
 """Was this forward pass learned from? Calls wait here until a backward pass has reached them, or has not."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from course_utils.doctor.batches import Batch, Batches
 from course_utils.doctor.graph import nodes
-from course_utils.doctor.record import Forwards, LossHead
+from course_utils.doctor.numbers import Ledger, Note
+from course_utils.doctor.recording import Forwards, LossHead
 
 __all__ = ["Call", "Calls"]
 
@@ -22,13 +23,15 @@ class Call:
     kind: Forwards | LossHead  #: what kind of call it was
     sequence: int  #: the running number of the operation that made its output; -1 without a graph
     step: int  #: updates done before it
-    decided: list[Callable[[bool], None]] = field(default_factory=list)  #: told whether it was learned from
+    notes: list[Note] = field(default_factory=list)  #: what is noted of it once it is learned from
+    batch: Batch | None = None  #: what the model was given
 
 
 class Calls:
     """Counts calls by kind, and by whether they were learned from."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger, batches: Batches) -> None:
+        self._ledger, self._batches = ledger, batches
         self._counts: Counter[tuple[Forwards | LossHead, bool]] = Counter()
         self._waiting: list[Call] = []
 
@@ -58,8 +61,15 @@ class Calls:
             self._decide(call, learned=False)
         self._waiting = []
 
-    def records(self) -> list[Forwards | LossHead]:
-        """Every kind of call with its count."""
+    def forwards(self) -> tuple[Forwards, ...]:
+        """Every kind of call of a model, with its count."""
+        return tuple(call for call in self._counted() if isinstance(call, Forwards))
+
+    def heads(self) -> tuple[LossHead, ...]:
+        """Every kind of call of a loss function, with its count."""
+        return tuple(call for call in self._counted() if isinstance(call, LossHead))
+
+    def _counted(self) -> list[Forwards | LossHead]:
         return [replace(kind, learned_from=learned, count=n) for (kind, learned), n in self._counts.items()]
 
     def _behind(self, loss: Tensor) -> list[Call]:
@@ -73,5 +83,8 @@ class Calls:
 
     def _decide(self, call: Call, *, learned: bool) -> None:
         self._counts[call.kind, learned] += 1
-        for tell in call.decided:
-            tell(learned)
+        if call.batch is not None:
+            self._batches.decided(call.batch, learned=learned)
+        if learned:
+            for note in call.notes:
+                self._ledger.add(note)

@@ -1,6 +1,4 @@
-"""Whose gradient is this? For each parameter tensor: is its gradient fresh, cleared, or one that a step "
-"already used?
-"""
+"""Whose gradient is this? For each parameter tensor: is its gradient fresh, cleared, or used by a step already?"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from course_utils.doctor.record import TensorFacts
+from course_utils.doctor.recording import TensorFacts, Update
 from course_utils.doctor.registry import Registry
 
 __all__ = ["Gradients", "Watched", "parameters_of"]
@@ -85,7 +83,7 @@ class Gradients:
                 watched.state = state
 
     def after_backward(self) -> list[Watched]:
-        """Notice which gradients the backward pass has changed; returns their records."""
+        """Notice which gradients the backward pass has changed; returns what is known of those."""
         reached = []
         for watched, parameter in self._alive():
             state = _state(parameter)
@@ -96,8 +94,8 @@ class Gradients:
                 reached.append(watched)
         return reached
 
-    def before_step(self, optimizer: Optimizer, number: int) -> tuple[int, int, int, int]:
-        """Parameter tensors that ``optimizer`` holds: all, empty, stale and frozen ones."""
+    def before_step(self, optimizer: Optimizer, number: int) -> Update:
+        """What is known of an update of ``optimizer`` before its step: what it holds."""
         held = self.watch_optimizer(optimizer, number)
         empty = stale = frozen = 0
         for watched, parameter in zip(held, parameters_of(optimizer), strict=True):
@@ -106,7 +104,7 @@ class Gradients:
             empty += not has_gradient or (watched.empty and not by_hand)
             stale += has_gradient and watched.mixed
             frozen += not parameter.requires_grad
-        return len(held), empty, stale, frozen
+        return Update(number, tensors=len(held), empty=empty, stale=stale, frozen=frozen)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """The gradients that ``optimizer`` holds are used now."""

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from course_utils.doctor.record import ModelFacts
+from course_utils.doctor.recording import ModelFacts
 from course_utils.doctor.registry import Registry
 
 __all__ = ["Models"]

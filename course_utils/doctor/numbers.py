@@ -1,13 +1,25 @@
 """How are numbers read without slowing the loop? Later: they stay on the device until many are read at once."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor
 
-from course_utils.doctor.record import Measure
+from course_utils.doctor.measures import Measure, Owner
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Note"]
 
 _FLUSH_AT = 512
+
+
+class Note(NamedTuple):
+    """A measurement whose numbers are not read yet."""
+
+    kind: type[Measure]
+    of: Owner
+    step: int
+    values: Mapping[str, Tensor]  #: by the fields of ``kind``: 0-d, or 1-d for several numbers; no view, no graph
 
 
 class Ledger:
@@ -15,35 +27,42 @@ class Ledger:
 
     def __init__(self) -> None:
         self._read: list[Measure] = []
-        self._unread: list[tuple[str, str, int, Tensor]] = []
+        self._unread: list[Note] = []
 
-    def note(self, kind: str, of: str, step: int, values: Tensor) -> None:
-        """Remember ``values``, a tensor of its own (no view, no graph) with a few numbers."""
-        self._unread.append((kind, of, step, values))
+    def add(self, note: Note) -> None:
+        """Remember ``note``."""
+        self._unread.append(note)
         if len(self._unread) >= _FLUSH_AT:
-            self.flush()
-
-    def flush(self) -> None:
-        """Read all that is unread, with one transfer for each device."""
-        by_device: dict[torch.device, list[int]] = {}
-        for index, (_, _, _, values) in enumerate(self._unread):
-            by_device.setdefault(values.device, []).append(index)
-        read: dict[int, tuple[float, ...]] = {}
-        for indices in by_device.values():
-            read |= self._transfer(indices)
-        self._read += [Measure(kind, of, step, read[i]) for i, (kind, of, step, _) in enumerate(self._unread)]
-        self._unread.clear()
+            self._flush()
 
     def measures(self) -> tuple[Measure, ...]:
         """Everything noted so far, in order."""
-        self.flush()
+        self._flush()
         return tuple(self._read)
 
-    def _transfer(self, indices: list[int]) -> dict[int, tuple[float, ...]]:
-        flat = [self._unread[index][3].reshape(-1) for index in indices]
-        numbers = torch.cat([values.double() for values in flat]).tolist()
-        read, start = {}, 0
-        for index, values in zip(indices, flat, strict=True):
-            read[index] = tuple(numbers[start : start + len(values)])
-            start += len(values)
-        return read
+    def _flush(self) -> None:
+        """Read all that is unread, with one transfer for each device."""
+        notes, self._unread = self._unread, []
+        numbers = iter(_numbers([value for note in notes for value in note.values.values()]))
+        for kind, of, step, values in notes:
+            fields: dict[str, Any] = {name: next(numbers) for name in values}
+            self._read.append(kind(of=of, step=step, **fields))
+
+
+def _numbers(tensors: Sequence[Tensor]) -> list[float | tuple[float, ...]]:
+    """What ``tensors`` hold, of any devices."""
+    read: list[float | tuple[float, ...]] = [()] * len(tensors)
+    for device in {tensor.device for tensor in tensors}:
+        there = [index for index, tensor in enumerate(tensors) if tensor.device == device]
+        flat = torch.cat([tensors[index].reshape(-1).double() for index in there]).tolist()
+        for index, some in zip(there, _cut(flat, [tensors[index].numel() for index in there]), strict=True):
+            read[index] = some if tensors[index].dim() else some[0]
+    return read
+
+
+def _cut(numbers: list[float], lengths: Sequence[int]) -> Iterator[tuple[float, ...]]:
+    """``numbers`` in pieces of these lengths."""
+    start = 0
+    for length in lengths:
+        yield tuple(numbers[start : start + length])
+        start += length

@@ -1,7 +1,7 @@
 """Which optimizers step, with which settings, and what happens between two of their steps?"""
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,8 +9,9 @@ from torch.optim import Optimizer
 
 from course_utils.doctor.gradients import Gradients, parameters_of
 from course_utils.doctor.graph import sequence
-from course_utils.doctor.record import OptimizerFacts
+from course_utils.doctor.recording import OptimizerFacts, Update
 from course_utils.doctor.registry import Registry
+from course_utils.doctor.vitals import norm
 
 __all__ = ["Optimizers"]
 
@@ -81,25 +82,18 @@ class Optimizers:
             facts.backwards += 1
             facts.late += sequence <= facts.sequence
 
-    def since_step(self, number: int) -> tuple[str, int, int]:
-        """Letters, backward passes and late ones since the previous step of an optimizer."""
-        facts = self._facts[number]
-        return facts.order, facts.backwards, facts.late
-
-    def lr(self, optimizer: Optimizer) -> float:
-        """The largest learning rate of its groups; one that is a tensor is read at every tenth step."""
-        facts = self._facts[self.number(optimizer)]
-        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
-        if facts.steps % 10 == 0 or not any(isinstance(rate, Tensor) for rate in rates):
-            facts.lr = max((float(rate) for rate in rates), default=1.0)
-        return facts.lr
+    def completed(self, update: Update, optimizer: Optimizer) -> Update:
+        """``update`` with its learning rate, and with what has happened since the previous step of ``optimizer``."""
+        facts = self._facts[update.optimizer]
+        lr = self._lr(optimizer, facts)
+        return replace(update, lr=lr, order=facts.order, backwards=facts.backwards, late=facts.late)
 
     def one_gradient_norm(self, number: int) -> Tensor:
         """The norm of the first gradient that an optimizer holds, to see whether it is rescaled before the step."""
         optimizer = self._registry.get(number)
         held = parameters_of(optimizer) if optimizer is not None else []
         gradient = next((p.grad for p in held if p.grad is not None), None)
-        return torch.zeros(()) if gradient is None else torch.linalg.vector_norm(gradient.detach().float())
+        return torch.zeros(()) if gradient is None else norm(gradient)
 
     def look_around(self, gradients: Gradients) -> None:
         """Notice optimizers that exist but did not step, so that their parameters count as held."""
@@ -113,6 +107,13 @@ class Optimizers:
             OptimizerFacts(i, f.kind, f.settings, f.stateful, f.began_empty, f.steps, f.tensors, f.names)
             for i, f in enumerate(self._facts)
         )
+
+    def _lr(self, optimizer: Optimizer, facts: _Facts) -> float:
+        """The largest learning rate of its groups; one that is a tensor is read at every tenth step."""
+        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
+        if facts.steps % 10 == 0 or not any(isinstance(rate, Tensor) for rate in rates):
+            facts.lr = max((float(rate) for rate in rates), default=1.0)
+        return facts.lr
 
 
 def _now() -> int:

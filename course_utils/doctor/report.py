@@ -1,14 +1,13 @@
 """What is the diagnosis? A ``Report`` for programs, for a terminal and for a notebook."""
 
-from course_utils.doctor.causes import ranked
+from course_utils.doctor.diagnosis import diagnose
 from course_utils.doctor.finding import Finding
 from course_utils.doctor.html import page
-from course_utils.doctor.record import Recording
+from course_utils.doctor.recording import Recording
 from course_utils.doctor.rules import RULES
 from course_utils.doctor.words import count
 
-__all__ = ["Report", "diagnose"]
-
+__all__ = ["Report"]
 
 _CHECKED = (
     "the order of the step, the loss function and its labels, parameters and optimizer, the schedule, losses and "
@@ -25,6 +24,7 @@ class Report:
 
     def __init__(self) -> None:
         self.findings: tuple[Finding, ...] = ()
+        self.failures: tuple[str, ...] = ()
         self.recording: Recording | None = None
 
     def __str__(self) -> str:
@@ -57,7 +57,8 @@ class Report:
     def fill(self, recording: Recording) -> None:
         """Judge ``recording``: called once, at the end of the block."""
         self.recording = recording
-        self.findings = diagnose(recording)
+        diagnosis = diagnose(recording)
+        self.findings, self.failures = diagnosis.findings, diagnosis.failures
 
     @property
     def headline(self) -> str:
@@ -80,12 +81,8 @@ class Report:
             said.append(f"The block ended with {recording.stop.kind}: {recording.stop.message}".rstrip(": .") + ".")
         if recording is not None and recording.stumble:
             said.append(f"The doctor stopped observing because of an error of its own: {recording.stumble}")
+        said += [f"A rule could not be applied: {failure}." for failure in self.failures]
         return said
-
-
-def diagnose(recording: Recording) -> tuple[Finding, ...]:
-    """All findings in ``recording``, sorted, without those that another one explains."""
-    return ranked(finding for rule in RULES if (finding := rule(recording)) is not None)
 
 
 def _steps(recording: Recording | None) -> int:

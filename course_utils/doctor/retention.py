@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from course_utils.doctor.graph import count_operations
-from course_utils.doctor.record import Survivors
+from course_utils.doctor.recording import Survivors
 
 __all__ = ["Retention"]
 
@@ -24,8 +24,8 @@ class _Mark:
 @dataclass(slots=True)
 class _Loss:
     step: int
-    node: "weakref.ref[Any]"
-    tensor: "weakref.ref[Tensor]"
+    node: weakref.ref[Any]
+    tensor: weakref.ref[Tensor]
 
 
 class Retention:

@@ -2,26 +2,16 @@
 
 import gc
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
 from course_utils.doctor.optimizers import Optimizers
-from course_utils.doctor.record import SchedulerFacts
+from course_utils.doctor.recording import SchedulerFacts
 from course_utils.doctor.registry import Registry
 
 __all__ = ["Schedulers", "horizon"]
-
-
-@dataclass(slots=True)
-class _Facts:
-    kind: str
-    optimizer: int
-    horizon: float | None
-    fresh: bool
-    steps: int = 0
-    failure: str = ""
 
 
 class Schedulers:
@@ -29,22 +19,27 @@ class Schedulers:
 
     def __init__(self) -> None:
         self._registry = Registry()
-        self._facts: list[_Facts] = []
+        self._facts: list[SchedulerFacts] = []
 
     def stepped(self, scheduler: LRScheduler, optimizers: Optimizers, failure: str) -> None:
         """``scheduler.step()`` has returned, or raised an error."""
-        facts = self.know(scheduler, optimizers, already=1)
-        facts.steps += 1
-        facts.failure = facts.failure or failure
+        number = self.know(scheduler, optimizers, already=1)
+        facts = self._facts[number]
+        self._facts[number] = replace(facts, steps=facts.steps + 1, failure=facts.failure or failure)
 
-    def know(self, scheduler: LRScheduler, optimizers: Optimizers, *, already: int = 0) -> _Facts:
-        """The facts of ``scheduler``, which has been stepped ``already`` times in the block at most."""
+    def know(self, scheduler: LRScheduler, optimizers: Optimizers, *, already: int = 0) -> int:
+        """The number of ``scheduler``, which has been stepped ``already`` times in the block at most."""
         number = self._registry.number(scheduler)
         if number == len(self._facts):
-            fresh = scheduler.last_epoch <= already
-            optimizer = optimizers.number(scheduler.optimizer)
-            self._facts.append(_Facts(type(scheduler).__name__, optimizer, horizon(scheduler), fresh))
-        return self._facts[number]
+            self._facts.append(
+                SchedulerFacts(
+                    kind=type(scheduler).__name__,
+                    optimizer=optimizers.number(scheduler.optimizer),
+                    horizon=horizon(scheduler),
+                    fresh=scheduler.last_epoch <= already,
+                )
+            )
+        return number
 
     def look_around(self, optimizers: Optimizers) -> None:
         """Notice schedulers that exist but were never stepped."""
@@ -54,7 +49,7 @@ class Schedulers:
 
     def facts(self) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""
-        return tuple(SchedulerFacts(f.kind, f.optimizer, f.steps, f.horizon, f.fresh, f.failure) for f in self._facts)
+        return tuple(self._facts)
 
 
 def horizon(scheduler: Any) -> float | None:

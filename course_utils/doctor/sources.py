@@ -1,25 +1,19 @@
 """Where do the batches come from? What a dataset says about itself, and which loader is being read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import DataLoader
 
-from course_utils.data.loader import Loader
-from course_utils.doctor.record import DataSource
+from course_utils.doctor.recording import DataSource
 from course_utils.doctor.registry import Registry
+from course_utils.reading import Source
 
 __all__ = ["Sources"]
 
 _TEST_NAMES = ("test", "testing", "val", "valid", "validation", "eval", "holdout")
 _MARKS = ("split", "name", "mode", "subset", "partition", "phase", "stage", "image_set")
-
-
-@dataclass(slots=True)
-class _Facts:
-    source: DataSource
-    epochs: int = 0
 
 
 class Sources:
@@ -28,16 +22,17 @@ class Sources:
     def __init__(self) -> None:
         self._loaders = Registry()
         self._datasets = Registry()
-        self._facts: list[_Facts] = []
+        self._facts: list[DataSource] = []
         self._passes: dict[int, int] = {}  # by the address of an iterator; a later one may overwrite it
         self.active: int | None = None
 
-    def begin(self, loader: Any, iterator: Any) -> None:
+    def begin(self, loader: Source, iterator: Any) -> None:
         """A pass over ``loader`` begins; ``iterator`` will give its batches."""
         number = self._loaders.number(loader)
         if number == len(self._facts):
-            self._facts.append(_Facts(self._describe(loader, number)))
-        self._facts[number].epochs += 1
+            self._facts.append(self._describe(loader, number))
+        facts = self._facts[number]
+        self._facts[number] = replace(facts, epochs=facts.epochs + 1)
         self._passes[id(iterator)] = number
 
     def read(self, iterator: Any) -> None:
@@ -46,11 +41,11 @@ class Sources:
 
     def facts(self) -> tuple[DataSource, ...]:
         """Everything known of each source."""
-        return tuple(replace(facts.source, epochs=facts.epochs) for facts in self._facts)
+        return tuple(self._facts)
 
-    def _describe(self, loader: Any, number: int) -> DataSource:
-        dataset = loader.split if isinstance(loader, Loader) else loader.dataset
-        images, batch_size = _length(dataset), loader.batch_size
+    def _describe(self, loader: Source, number: int) -> DataSource:
+        dataset, batch_size = loader.dataset, loader.batch_size
+        images = _length(dataset)
         split, mark = _split_of(dataset)
         incomplete = images % batch_size if images and batch_size and not loader.drop_last else 0
         return DataSource(
@@ -60,6 +55,7 @@ class Sources:
             split=split,
             mark=mark,
             batches=_length(loader),
+            epochs=0,
             batch_size=batch_size,
             last_batch=incomplete or None,
             drop_last=loader.drop_last,

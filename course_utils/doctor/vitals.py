@@ -1,4 +1,7 @@
-"""How do inputs, labels, scores and weights look? A few numbers of each, computed on the device and not yet read."""
+"""How do inputs, labels, scores and weights look? A few numbers of each, computed on the device and not yet read.
+
+What is measured here comes by the names of the fields of its record in ``measures``.
+"""
 
 import functools
 from collections.abc import Sequence
@@ -7,32 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Snapshot", "fingerprints", "gradient_sizes", "of_inputs", "of_labels", "of_rows"]
+__all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_inputs", "of_labels", "of_rows"]
 
 _ELEMENTS = 65_536  # of a parameter tensor that are compared
 _IMAGES = 8  # of a batch that are looked at for their scale
 
 
-def of_inputs(inputs: Tensor) -> Tensor:
-    """``(4,)`` of the first few inputs: smallest, largest, root mean square, and the share of whole numbers."""
+def of_inputs(inputs: Tensor) -> dict[str, Tensor]:
+    """An ``InputScale`` of the first few inputs."""
     flat = inputs.detach()[:_IMAGES].float()
     whole = (flat == flat.round()).float().mean()
-    return torch.stack([flat.min(), flat.max(), flat.square().mean().sqrt(), whole])
+    return {"low": flat.min(), "high": flat.max(), "size": flat.square().mean().sqrt(), "whole": whole}
 
 
-def of_labels(labels: Tensor) -> Tensor:
-    """``(5,)``: how many, smallest, largest, first, and how often a label differs from the one before it."""
+def of_labels(labels: Tensor) -> dict[str, Tensor]:
+    """The ``Labels`` of a batch."""
     flat = labels.detach().reshape(-1).float()
     changes = (flat[1:] != flat[:-1]).sum()
     count = torch.tensor(float(len(flat)), device=flat.device)
-    return torch.stack([count, flat.min(), flat.max(), flat[0], changes.float()])
+    return {"count": count, "low": flat.min(), "high": flat.max(), "first": flat[0].clone(), "changes": changes}
 
 
-def of_rows(scores: Tensor) -> Tensor:
-    """``(4,)`` of scores ``(batch, classes, ...)``: smallest, sums of rows from and to, distance from log-softmax."""
+def of_rows(scores: Tensor) -> dict[str, Tensor]:
+    """The ``ScoreRows`` of a batch."""
     rows = scores.detach().float()
-    sums = rows.sum(dim=1)
-    return torch.stack([rows.min(), sums.min(), sums.max(), rows.logsumexp(dim=1).abs().max()])
+    sums, off = rows.sum(dim=1), rows.logsumexp(dim=1).abs().max()
+    return {"low": rows.min(), "least_sum": sums.min(), "largest_sum": sums.max(), "off_log_softmax": off}
 
 
 def fingerprints(inputs: Tensor) -> Tensor:
@@ -51,12 +54,12 @@ def _weights(features: int, device: torch.device) -> Tensor:
     return torch.stack([torch.ones_like(ramp), ramp], dim=1)
 
 
-def gradient_sizes(parameters: Sequence[Tensor]) -> Tensor:
-    """``(2 * tensors,)``: the norm of each gradient (NaN where there is none), then of each parameter tensor."""
+def gradient_sizes(parameters: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The ``GradientSizes`` of ``parameters``."""
     absent = torch.full((), float("nan"), device=parameters[0].device)
     gradients = [p.grad for p in parameters]
-    norms = [absent if g is None else _norm(g) for g in gradients]
-    return torch.stack([*norms, *(_norm(p) for p in parameters)])
+    norms = [absent if gradient is None else norm(gradient) for gradient in gradients]
+    return {"gradients": torch.stack(norms), "weights": torch.stack([norm(p) for p in parameters])}
 
 
 class Snapshot:
@@ -65,13 +68,19 @@ class Snapshot:
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._before = [_part(parameter).clone() for parameter in parameters]
 
-    def compare(self, parameters: Sequence[Tensor]) -> Tensor:
-        """``(3,)``: norm of the change, norm of the weights before it, share of the weights that changed at all."""
+    def compare(self, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The ``UpdateSize`` of the step."""
         pairs = [(_part(parameter), old) for parameter, old in zip(parameters, self._before, strict=True)]
-        change = _norm(torch.stack([_norm(new - old) for new, old in pairs]))
-        before = _norm(torch.stack([_norm(old) for _, old in pairs]))
+        change = norm(torch.stack([norm(new - old) for new, old in pairs]))
+        before = norm(torch.stack([norm(old) for _, old in pairs]))
         changed = torch.stack([(new != old).sum() for new, old in pairs]).sum()
-        return torch.stack([change, before, changed / sum(old.numel() for _, old in pairs)])
+        return {"change": change, "before": before, "changed": changed / sum(old.numel() for _, old in pairs)}
+
+
+def norm(tensor: Tensor) -> Tensor:
+    """The Euclidean norm of all numbers in ``tensor``, 0-d, float32."""
+    size: Any = torch.linalg.vector_norm(tensor.detach().float())
+    return size  # type: ignore[no-any-return]
 
 
 def _part(parameter: Tensor) -> Tensor:
@@ -79,8 +88,3 @@ def _part(parameter: Tensor) -> Tensor:
     if whole.numel() <= _ELEMENTS or whole.dim() == 0:
         return whole
     return whole[: max(1, len(whole) * _ELEMENTS // whole.numel())]
-
-
-def _norm(tensor: Tensor) -> Tensor:
-    norm: Any = torch.linalg.vector_norm(tensor.detach().float())
-    return norm  # type: ignore[no-any-return]

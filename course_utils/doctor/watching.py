@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from course_utils.doctor.observer import Observer, stop_of
 from course_utils.doctor.probes import HUB
-from course_utils.doctor.record import Stop
+from course_utils.doctor.recording import Stop
 from course_utils.doctor.report import Report
 
 __all__ = ["watch"]

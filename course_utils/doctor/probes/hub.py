@@ -1,23 +1,36 @@
 """Who listens? Passes each event to all observers, and keeps torch observed as long as there is one."""
 
 from contextlib import ExitStack
-from typing import Any
+from typing import Protocol
 
 import torch
 
+from course_utils.doctor.events import Event
 from course_utils.doctor.probes.install import install
 
-__all__ = ["HUB", "Hub"]
+__all__ = ["HUB", "Hub", "Listener"]
+
+
+class Listener(Protocol):
+    """Whoever hears of events."""
+
+    open: bool  #: whether it wants to hear more
+
+    def hear(self, event: Event) -> None:
+        """Something has happened."""
+
+    def stumbled(self, error: Exception) -> None:
+        """``hear`` has raised ``error``."""
 
 
 class Hub:
     """The observers of this process. There is one hub, because there is one torch to observe."""
 
     def __init__(self) -> None:
-        self._observers: list[Any] = []
+        self._observers: list[Listener] = []
         self._installed = ExitStack()
 
-    def enter(self, observer: Any) -> None:
+    def enter(self, observer: Listener) -> None:
         """Let ``observer`` hear of everything from now on."""
         if not self._observers:
             with ExitStack() as stack:  # undone at once if one of the probes cannot be installed
@@ -25,19 +38,19 @@ class Hub:
                 self._installed = stack.pop_all()
         self._observers.append(observer)
 
-    def leave(self, observer: Any) -> None:
+    def leave(self, observer: Listener) -> None:
         """Let ``observer`` hear no more; after the last one torch is as it was."""
         self._observers = [other for other in self._observers if other is not observer]
         if not self._observers:
             self._installed.close()
 
-    def tell(self, event: str, *facts: Any) -> None:
-        """Report an event to all observers. One that fails is closed and says so in its report."""
+    def tell(self, event: Event) -> None:
+        """Report ``event`` to all observers. One that fails is closed and says so in its report."""
         for observer in self._observers:
             if observer.open:
                 try:
                     with torch.no_grad():
-                        getattr(observer, event)(*facts)
+                        observer.hear(event)
                 except Exception as error:  # the training must not suffer from an error of the doctor
                     observer.stumbled(error)
 

@@ -5,22 +5,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from course_utils.data.loader import Loader
-from course_utils.doctor.graph import sequence
+from course_utils.doctor import events
+from course_utils.reading import Readable, Source
 
-__all__ = ["replaced"]
+__all__ = ["Tell", "replaced"]
 
-Tell = Callable[..., None]
+Tell = Callable[[events.Event], None]
 Make = Callable[[Any, Tell], Any]
 
 # Every form of a loss (layer, functional, imported by name) ends in one of these; with the position of `reduction`.
-_MEAN = 1
 _HEADS: tuple[tuple[Any, str, str, int], ...] = (
     (torch._C._nn, "cross_entropy_loss", "cross_entropy", 3),
     (torch._C._nn, "nll_loss_nd", "nll", 3),
@@ -42,11 +41,11 @@ def replaced() -> list[tuple[Any, str, Make]]:
         *schedulers,
         (torch.autograd, "backward", _backward),
         (torch.autograd, "grad", _grad),
-        (Optimizer, "zero_grad", _optimizer_zero_grad),
-        (nn.Module, "zero_grad", _module_zero_grad),
+        (Optimizer, "zero_grad", _zero_grad),
+        (nn.Module, "zero_grad", _zero_grad),
         (DataLoader, "__iter__", _loader_iter),
         (_BaseDataLoaderIter, "__next__", _loader_next),
-        (Loader, "batches", _course_batches),
+        (Readable, "passing", _passing),
     ]
 
 
@@ -65,10 +64,9 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
         try:
             output = original(*args, **kwargs)
         except Exception as error:
-            tell("loss_refused", kind, args[0], args[1], error)
+            tell(events.LossRefused(kind, args[0], args[1], error))
             raise
-        mean = len(args) > place and args[place] == _MEAN
-        tell("loss_computed", kind, args[0], args[1], output, mean)
+        tell(events.LossComputed(kind, args[0], args[1], output, args[place] if len(args) > place else None))
         return output
 
     return loss
@@ -77,15 +75,13 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
 def _backward(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        losses = _several(tensors)
-        numbers = [sequence(loss) for loss in losses]
-        tell("backward_begins", losses)
+        tell(events.BackwardBegins(tensors))
         try:
             original(tensors, *args, **kwargs)
         except Exception as error:
-            tell("backward_failed", losses, error)
+            tell(events.BackwardEnded(tensors, error))
             raise
-        tell("backward_ended", numbers)
+        tell(events.BackwardEnded(tensors))
 
     return backward
 
@@ -93,26 +89,17 @@ def _backward(original: Any, tell: Tell) -> Any:
 def _grad(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def grad(outputs: Any, *args: Any, **kwargs: Any) -> Any:
-        tell("gradients_taken", _several(outputs))
+        tell(events.GradientsTaken(outputs))
         return original(outputs, *args, **kwargs)
 
     return grad
 
 
-def _optimizer_zero_grad(original: Any, tell: Tell) -> Any:
+def _zero_grad(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
-    def zero_grad(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+    def zero_grad(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        tell("optimizer_zeroed", self)
-
-    return zero_grad
-
-
-def _module_zero_grad(original: Any, tell: Tell) -> Any:
-    @functools.wraps(original)
-    def zero_grad(self: nn.Module, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        tell("zeroed", list(self.parameters()))
+        tell(events.Zeroed(self))
 
     return zero_grad
 
@@ -129,11 +116,11 @@ def _scheduler_step(original: Any, tell: Tell) -> Any:
         try:
             result = original(self, *args, **kwargs)
         except Exception as error:
-            tell("scheduler_stepped", self, error)
+            tell(events.SchedulerStepped(self, error))
             raise
         finally:
             _stepping.pop()
-        tell("scheduler_made" if self._is_initial else "scheduler_stepped", self, None)
+        tell(events.SchedulerStepped(self))
         return result
 
     return step
@@ -143,7 +130,7 @@ def _loader_iter(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def iterate(self: DataLoader[Any]) -> Any:
         iterator = original(self)
-        tell("pass_begins", self, iterator)
+        tell(events.PassBegins(self, iterator))
         return iterator
 
     return iterate
@@ -155,34 +142,30 @@ def _loader_next(original: Any, tell: Tell) -> Any:
         try:
             batch = original(self)
         except StopIteration:
-            tell("pass_ended")
+            tell(events.PassEnded())
             raise
-        tell("batch_read", self)
+        tell(events.BatchRead(self))
         return batch
 
     return read
 
 
-def _course_batches(original: Any, tell: Tell) -> Any:
+def _passing(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
-    def batches(self: Loader, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        return _followed(original(self, *args, **kwargs), self, tell)
+    def passing(self: Any, batches: Iterator[Any]) -> Iterator[Any]:
+        return _followed(original(self, batches), self, tell)
 
-    return batches
+    return passing
 
 
-def _followed(batches: Iterator[Any], loader: Loader, tell: Tell) -> Iterator[Any]:
+def _followed(batches: Iterator[Any], loader: Source, tell: Tell) -> Iterator[Any]:
     """The same batches, none of them kept."""
-    tell("pass_begins", loader, batches)
+    tell(events.PassBegins(loader, batches))
     while True:
         try:
             batch = [next(batches)]
         except StopIteration:
-            tell("pass_ended")
+            tell(events.PassEnded())
             return
-        tell("batch_read", batches)
+        tell(events.BatchRead(batches))
         yield batch.pop()
-
-
-def _several(tensors: Any) -> tuple[Tensor, ...]:
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)

@@ -1,17 +1,29 @@
-"""Which causes can be recognised? Every rule: a pure function from a ``Recording`` to a ``Finding``, or None."""
+"""Which faults are known? Every ``Rule`` that one of the modules here defines, each a pure function of a recording."""
 
-from collections.abc import Callable
-
-from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import Recording
+from course_utils.doctor.rule import Rule
 from course_utils.doctor.rules import data, heads, learning, measuring, memory, order, parameters, scheduling
 
-__all__ = ["RULES", "Rule"]
-
-Rule = Callable[[Recording], Finding | None]
+__all__ = ["RULES", "by_name", "catalogue"]
 
 RULES: tuple[Rule, ...] = tuple(
-    getattr(theme, name)
-    for theme in (order, heads, parameters, scheduling, learning, memory, measuring, data)
-    for name in theme.__all__
+    thing
+    for theme in (order, heads, parameters, scheduling, data, learning, measuring, memory)
+    for thing in vars(theme).values()
+    if isinstance(thing, Rule)
 )
+_BY_NAME = {rule.name: rule for rule in RULES}
+
+
+def by_name(name: str) -> Rule:
+    """The rule of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _BY_NAME[name]
+
+
+def catalogue() -> str:
+    """A line for each known fault, as a table in Markdown: name, severity, what it is, where the course explains it."""
+    rows = [f"| `{rule.name}` | {rule.severity} | {rule.title} | {rule.lesson} |" for rule in RULES]
+    return "\n".join(["| fault | severity | what it is | lesson |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,130 +1,103 @@
 """Does the loss function get what it expects? Scores or probabilities, labels in range and of the right type."""
 
-from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import Measure, Recording
+from course_utils.doctor.measures import Labels, ScoreRows
+from course_utils.doctor.recording import Recording
+from course_utils.doctor.rule import rule
+from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, number
 
-__all__ = [
-    "labels_out_of_range",
-    "labels_wrong_dtype",
-    "log_softmax_before_cross_entropy",
-    "nll_loss_on_probabilities",
-    "sigmoid_before_bce_with_logits",
-    "softmax_before_cross_entropy",
-]
-
 _SOFTMAX_LESSON = "03_multi_epoch.ipynb, section 3"
+_LABELS_LESSON = "02_one_epoch.ipynb, section 1"
 
 
-def softmax_before_cross_entropy(recording: Recording) -> Finding | None:
+@rule(
+    title="Softmax is applied twice: in the model and again in the cross-entropy.",
+    why="Cross-entropy applies log_softmax to its input. Probabilities lie between 0 and 1, so a second softmax "
+    "makes them nearly equal: the loss cannot fall below a floor (1.46 for ten classes) and gradients fade.",
+    fix="scores = model(images)            # no Softmax layer, no F.softmax\n"
+    "loss = F.cross_entropy(scores, labels)\nprobabilities = scores.softmax(dim=1)   # only to report",
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, "learning-rate-too-high"),
+)
+def softmax_before_cross_entropy(recording: Recording) -> str:
     """CrossEntropyLoss, which applies a softmax, is given the output of a softmax."""
-    seen = _by_graph(recording, "cross_entropy", "softmax") or _by_rows(recording, "cross_entropy")
-    if not seen:
-        return None
-    return Finding(
-        name="softmax-before-cross-entropy",
-        severity="error",
-        title="Softmax is applied twice: in the model and again in the cross-entropy.",
-        seen=seen,
-        why="Cross-entropy applies log_softmax to its input. Probabilities lie between 0 and 1, so a second softmax "
-        "makes them nearly equal: the loss cannot fall below a floor (1.46 for ten classes) and gradients fade.",
-        fix="scores = model(images)            # no Softmax layer, no F.softmax\n"
-        "loss = F.cross_entropy(scores, labels)\nprobabilities = scores.softmax(dim=1)   # only to report",
-        lesson=_SOFTMAX_LESSON,
-    )
+    return _by_graph(recording, "cross_entropy", "softmax") or _by_rows(recording, "cross_entropy")
 
 
-def log_softmax_before_cross_entropy(recording: Recording) -> Finding | None:
+@rule(
+    severity="note",
+    title="log_softmax before the cross-entropy does nothing.",
+    why="log_softmax of a log_softmax is the same numbers again: harmless, only computed twice.",
+    fix="loss = F.cross_entropy(scores, labels)          # or F.nll_loss(scores.log_softmax(dim=1), labels)",
+    lesson=_SOFTMAX_LESSON,
+)
+def log_softmax_before_cross_entropy(recording: Recording) -> str:
     """CrossEntropyLoss is given the output of a log_softmax, which changes nothing."""
-    seen = _by_graph(recording, "cross_entropy", "log_softmax")
-    if not seen:
-        return None
-    return Finding(
-        name="log-softmax-before-cross-entropy",
-        severity="note",
-        title="log_softmax before the cross-entropy does nothing.",
-        seen=seen,
-        why="log_softmax of a log_softmax is the same numbers again: harmless, only computed twice.",
-        fix="loss = F.cross_entropy(scores, labels)          # or F.nll_loss(scores.log_softmax(dim=1), labels)",
-        lesson=_SOFTMAX_LESSON,
-    )
+    return _by_graph(recording, "cross_entropy", "log_softmax")
 
 
-def sigmoid_before_bce_with_logits(recording: Recording) -> Finding | None:
+@rule(
+    title="Sigmoid is applied twice: in the model and again in the loss.",
+    why="BCEWithLogitsLoss applies a sigmoid itself. A second one only sees 0 to 1, so the probability stays "
+    "between 0.5 and 0.73: no example can ever be called negative.",
+    fix="loss = F.binary_cross_entropy_with_logits(scores, targets)   # scores without sigmoid",
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, "learning-rate-too-high"),
+)
+def sigmoid_before_bce_with_logits(recording: Recording) -> str:
     """BCEWithLogitsLoss, which applies a sigmoid, is given the output of a sigmoid."""
-    seen = _by_graph(recording, "bce_with_logits", "sigmoid") or _by_graph(recording, "bce_with_logits", "softmax")
-    if not seen:
-        return None
-    return Finding(
-        name="sigmoid-before-bce-with-logits",
-        severity="error",
-        title="Sigmoid is applied twice: in the model and again in the loss.",
-        seen=seen,
-        why="BCEWithLogitsLoss applies a sigmoid itself. A second one only sees 0 to 1, so the probability stays "
-        "between 0.5 and 0.73: no example can ever be called negative.",
-        fix="loss = F.binary_cross_entropy_with_logits(scores, targets)   # scores without sigmoid",
-        lesson=_SOFTMAX_LESSON,
-    )
+    return _by_graph(recording, "bce_with_logits", "sigmoid") or _by_graph(recording, "bce_with_logits", "softmax")
 
 
-def nll_loss_on_probabilities(recording: Recording) -> Finding | None:
+@rule(
+    title="NLLLoss is given numbers that are no log-probabilities.",
+    why="NLLLoss only picks the entry of the right class and changes its sign: without the logarithm it is no "
+    "likelihood, it has no reason to be positive, and its gradient does not grow with the mistake.",
+    fix="loss = F.nll_loss(scores.log_softmax(dim=1), labels)      # or simply\nloss = F.cross_entropy(scores, labels)",
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, *WILD),
+)
+def nll_loss_on_probabilities(recording: Recording) -> str:
     """NLLLoss, which expects log-probabilities, is given probabilities or raw scores."""
-    seen = _by_graph(recording, "nll", "softmax") or _by_rows(recording, "nll") or _not_log(recording)
-    if not seen:
-        return None
-    return Finding(
-        name="nll-loss-on-probabilities",
-        severity="error",
-        title="NLLLoss is given numbers that are no log-probabilities.",
-        seen=seen,
-        why="NLLLoss only picks the entry of the right class and changes its sign: without the logarithm it is no "
-        "likelihood, it has no reason to be positive, and its gradient does not grow with the mistake.",
-        fix="loss = F.nll_loss(scores.log_softmax(dim=1), labels)      # or simply\n"
-        "loss = F.cross_entropy(scores, labels)",
-        lesson=_SOFTMAX_LESSON,
-    )
+    return _by_graph(recording, "nll", "softmax") or _by_rows(recording, "nll") or _not_log(recording)
 
 
-def labels_out_of_range(recording: Recording) -> Finding | None:
+@rule(
+    title="Some labels are outside the range that the loss function knows.",
+    why="Classes are counted from 0 to classes - 1, binary targets lie between 0 and 1. Any other label either "
+    "stops the training or pulls the scores without a limit.",
+    fix="assert 0 <= labels.min() and labels.max() < scores.shape[1]\n"
+    "labels = labels - 1               # if they are counted from 1",
+    lesson=_LABELS_LESSON,
+    explains=(*WILD, "measuring-with-gradients", "measuring-in-train-mode"),
+)
+def labels_out_of_range(recording: Recording) -> str:
     """A label names a class for which the model has no score, or a binary target lies outside 0 to 1."""
-    seen = _refused_range(recording) or _binary_range(recording)
-    if not seen:
-        return None
-    return Finding(
-        name="labels-out-of-range",
-        severity="error",
-        title="Some labels are outside the range that the loss function knows.",
-        seen=seen,
-        why="Classes are counted from 0 to classes - 1, binary targets lie between 0 and 1. Any other label either "
-        "stops the training or pulls the scores without a limit.",
-        fix="assert 0 <= labels.min() and labels.max() < scores.shape[1]\n"
-        "labels = labels - 1               # if they are counted from 1",
-        lesson="02_one_epoch.ipynb, section 1",
-    )
+    return _refused_range(recording) or _binary_range(recording)
 
 
-def labels_wrong_dtype(recording: Recording) -> Finding | None:
+@rule(
+    title="The labels have the wrong type for this loss function.",
+    why="The type says what a label means: an integer is the number of a class, a float is an amount.",
+    fix="labels = labels.long()            # for cross_entropy and nll_loss\n"
+    "targets = targets.float()         # for binary cross-entropy and MSE",
+    lesson=_LABELS_LESSON,
+    explains=(*NOTHING_LEARNS, "labels-out-of-range", "loss-without-gradient", "missing-step"),
+)
+def labels_wrong_dtype(recording: Recording) -> str:
     """The loss function refused the labels for their type or shape."""
     for refused in recording.refused:
         if _out_of_range(refused.kind, refused.low, refused.high, refused.classes) and refused.dtype == "int64":
             continue
         if not any(word in refused.message.lower() for word in ("dtype", "type", "float", "long", "multi-target")):
             continue
-        wanted = (
-            "int64 class numbers of shape (batch,)" if refused.kind in ("cross_entropy", "nll") else "float targets"
+        of_classes = refused.kind in ("cross_entropy", "nll")
+        wanted = "int64 class numbers of shape (batch,)" if of_classes else "float targets"
+        return (
+            f"labels of {refused.dtype} were given to {refused.kind}, which expects {wanted}; torch said: "
+            f"{refused.message}"
         )
-        return Finding(
-            name="labels-wrong-dtype",
-            severity="error",
-            title="The labels have the wrong type for this loss function.",
-            seen=f"labels of {refused.dtype} were given to {refused.kind}, which expects {wanted}; torch said: "
-            f"{refused.message}",
-            why="The type says what a label means: an integer is the number of a class, a float is an amount.",
-            fix="labels = labels.long()            # for cross_entropy and nll_loss\n"
-            "targets = targets.float()         # for binary cross-entropy and MSE",
-            lesson="02_one_epoch.ipynb, section 1",
-        )
-    return None
+    return ""
 
 
 def _by_graph(recording: Recording, kind: str, squashed: str) -> str:
@@ -136,30 +109,28 @@ def _by_graph(recording: Recording, kind: str, squashed: str) -> str:
 
 def _by_rows(recording: Recording, kind: str) -> str:
     """Rows that are nowhere negative and sum to 1 over several batches are probabilities, whoever made them."""
-    rows = recording.of("rows").get(kind, [])
-    if len(rows) < 3 or not all(_probabilities(measure) for measure in rows):
+    rows = recording.series(ScoreRows).get(kind, [])
+    if len(rows) < 3 or not all(map(_probabilities, rows)):
         return ""
-    lowest, highest = min(m.values[1] for m in rows), max(m.values[2] for m in rows)
+    lowest, highest = min(row.least_sum for row in rows), max(row.largest_sum for row in rows)
     return (
         f"the input of {kind} was never negative in {count(len(rows), 'measured batch')}, and each row summed to 1 "
         f"({lowest:.4f} to {highest:.4f}): probabilities"
     )
 
 
-def _probabilities(measure: Measure) -> bool:
-    smallest, low, high, _ = measure.values
-    return smallest >= 0 and abs(low - 1) < 1e-3 and abs(high - 1) < 1e-3
+def _probabilities(rows: ScoreRows) -> bool:
+    return rows.low >= 0 and abs(rows.least_sum - 1) < 1e-3 and abs(rows.largest_sum - 1) < 1e-3
 
 
 def _not_log(recording: Recording) -> str:
-    rows = recording.of("rows").get("nll", [])
+    rows = recording.series(ScoreRows).get("nll", [])
     made_otherwise = all(head.squashed != "log_softmax" for head in recording.heads if head.kind == "nll")
-    if len(rows) < 3 or not made_otherwise or not all(measure.values[3] > 0.1 for measure in rows):
+    if len(rows) < 3 or not made_otherwise or not all(row.off_log_softmax > 0.1 for row in rows):
         return ""
     return (
-        f"in {count(len(rows), 'measured batch')} the exponentials of a row did not sum to 1: their logarithm "
-        "was up to "
-        f"{number(max(m.values[3] for m in rows))} away from 0"
+        f"in {count(len(rows), 'measured batch')} the exponentials of a row did not sum to 1: their logarithm was up "
+        f"to {number(max(row.off_log_softmax for row in rows))} away from 0"
     )
 
 
@@ -180,8 +151,8 @@ def _out_of_range(kind: str, low: float, high: float, classes: int) -> bool:
 
 def _binary_range(recording: Recording) -> str:
     for kind in ("bce_with_logits", "bce"):
-        labels = recording.of("labels").get(kind, [])
-        low, high = min((m.values[1] for m in labels), default=0.0), max((m.values[2] for m in labels), default=1.0)
+        labels = recording.series(Labels).get(kind, [])
+        low, high = min((m.low for m in labels), default=0.0), max((m.high for m in labels), default=1.0)
         if low < 0 or high > 1:
             return f"targets from {number(low)} to {number(high)} were given to {kind}; 0 to 1 are allowed"
     return ""

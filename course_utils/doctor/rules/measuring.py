@@ -1,13 +1,24 @@
 """Is the model in the right mode, and is there a gradient where one is needed and none where it is not?"""
 
-from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import ModelFacts, Recording
+from course_utils.doctor.recording import Forwards, ModelFacts, Recording, calls
+from course_utils.doctor.rule import Evidence, rule
+from course_utils.doctor.rules.effects import NOTHING_LEARNS
 from course_utils.doctor.words import count
 
-__all__ = ["eval_mode_while_training", "loss_without_gradient", "measuring_in_train_mode", "measuring_with_gradients"]
+_MODES_LESSON = "02_one_epoch.ipynb, section 8"
 
 
-def loss_without_gradient(recording: Recording) -> Finding | None:
+@rule(
+    title="The loss has lost its connection to the model.",
+    why="no_grad, .detach(), .item(), .data and numpy cut the graph. From a loss behind such a cut no gradient finds "
+    "its way to the parameters.",
+    fix="scores = model(images)               # not under torch.no_grad(), no .detach()\n"
+    "loss = F.cross_entropy(scores, labels)\nloss.backward()\n"
+    "losses.append(loss.item())           # the cut comes last",
+    lesson="02_one_epoch.ipynb, section 6",
+    explains=(*NOTHING_LEARNS, "missing-backward", "missing-step"),
+)
+def loss_without_gradient(recording: Recording) -> Evidence | str | None:
     """The loss that backward starts from is not connected with the model's parameters."""
     cut = [b for b in recording.backwards if not b.failure and b.watched and not b.reached]
     failed = [b for b in recording.backwards if "does not require grad" in b.failure]
@@ -19,102 +30,87 @@ def loss_without_gradient(recording: Recording) -> Finding | None:
         else f"{len(cut)} of {count(len(recording.backwards), 'backward pass')} reached none of "
         f"{count(cut[-1].watched, 'parameter tensor')}"
     )
-    blind = recording.called(with_gradients=False)
-    return Finding(
-        name="loss-without-gradient",
-        severity="error",
-        title="The loss has lost its connection to the model.",
-        seen=f"{seen}; the model was called {count(blind, 'time')} without recording a graph",
-        why="no_grad, .detach(), .item(), .data and numpy cut the graph. From a loss behind such a cut no "
-        "gradient finds "
-        "its way to the parameters.",
-        fix="scores = model(images)               # not under torch.no_grad(), no .detach()\n"
-        "loss = F.cross_entropy(scores, labels)\nloss.backward()\n"
-        "losses.append(loss.item())           # the cut comes last",
-        lesson="02_one_epoch.ipynb, section 6",
-    )
+    blind = calls(f for f in recording.forwards if not f.with_gradients)
+    return f"{seen}; the model was called {count(blind, 'time')} without recording a graph"
 
 
-def eval_mode_while_training(recording: Recording) -> Finding | None:
+@rule(
+    title="The model is trained in evaluation mode.",
+    why="In evaluation mode Dropout lets everything through and BatchNorm neither uses nor updates the batch's "
+    "statistics: what regularises the training is switched off.",
+    fix="for epoch in range(epochs):\n    model.train()          # at the start of every epoch\n    ...\n"
+    "    model.eval()           # only to measure",
+    lesson=_MODES_LESSON,
+)
+def eval_mode_while_training(recording: Recording) -> str:
     """The model learns while it is in evaluation mode."""
     for model in recording.models:
-        in_eval = recording.called(model=model.number, learned_from=True, training_mode=False)
-        total = recording.called(model=model.number, learned_from=True)
-        if not model.sensitive or in_eval < 2 or not recording.updates or not _is_optimized(recording, model):
-            continue
-        return Finding(
-            name="eval-mode-while-training",
-            severity="error",
-            title="The model is trained in evaluation mode.",
-            seen=f"{model.kind} was in evaluation mode in {in_eval} of {count(total, 'forward pass')} that it learned "
-            f"from; it has {' and '.join(model.sensitive)}",
-            why="In evaluation mode Dropout lets everything through and BatchNorm neither uses nor updates the batch's "
-            "statistics: what regularises the training is switched off.",
-            fix="for epoch in range(epochs):\n    model.train()          # at the start of every epoch\n    ...\n"
-            "    model.eval()           # only to measure",
-            lesson="02_one_epoch.ipynb, section 8",
-        )
-    return None
+        taught = [f for f in recording.forwards if f.model == model.number and f.learned_from]
+        in_eval = calls(f for f in taught if not f.training_mode)
+        if model.sensitive and in_eval >= 2 and recording.updates and _is_optimized(recording, model):
+            return (
+                f"{model.kind} was in evaluation mode in {in_eval} of {count(calls(taught), 'forward pass')} that it "
+                f"learned from; it has {' and '.join(model.sensitive)}"
+            )
+    return ""
 
 
-def measuring_in_train_mode(recording: Recording) -> Finding | None:
+@rule(
+    severity="warning",
+    title="The model is measured in training mode.",
+    why="In training mode Dropout removes units at random and BatchNorm uses (and updates!) the statistics of "
+    "the test batch: the measured accuracy is noisy and too low, and measuring changes the model.",
+    fix="model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
+    lesson=_MODES_LESSON,
+)
+def measuring_in_train_mode(recording: Recording) -> str:
     """The model is measured in training mode, and has layers for which that matters."""
     for model in _measured_models(recording):
-        wrong = _measured(recording, model, training_mode=True)
-        if not model.sensitive or not wrong:
-            continue
-        return Finding(
-            name="measuring-in-train-mode",
-            severity="warning",
-            title="The model is measured in training mode.",
-            seen=f"{model.kind} was in training mode in {wrong} of "
-            f"{count(_measured(recording, model), 'forward pass')} "
-            f"that it did not learn from; it has {' and '.join(model.sensitive)}",
-            why="In training mode Dropout removes units at random and BatchNorm uses (and updates!) the statistics of "
-            "the test batch: the measured accuracy is noisy and too low, and measuring changes the model.",
-            fix="model.eval()\nwith torch.no_grad():\n    ...\nmodel.train()",
-            lesson="02_one_epoch.ipynb, section 8",
-        )
-    return None
+        measured = _measured(recording, model)
+        wrong = calls(f for f in measured if f.training_mode)
+        if model.sensitive and wrong:
+            return (
+                f"{model.kind} was in training mode in {wrong} of {count(calls(measured), 'forward pass')} "
+                f"that it did not learn from; it has {' and '.join(model.sensitive)}"
+            )
+    return ""
 
 
-def measuring_with_gradients(recording: Recording) -> Finding | None:
+@rule(
+    severity="warning",
+    title="Gradients are recorded while measuring.",
+    why="The graph keeps the activations of all layers for a backward pass that never comes: measuring needs "
+    "several times the memory and more time.",
+    fix="model.eval()\nwith torch.no_grad():\n    scores = model(images)",
+    lesson=_MODES_LESSON,
+)
+def measuring_with_gradients(recording: Recording) -> str:
     """The model is measured while autograd records a graph that nobody uses."""
     for model in _measured_models(recording):
-        wrong = _measured(recording, model, with_gradients=True)
-        if not wrong:
-            continue
-        return Finding(
-            name="measuring-with-gradients",
-            severity="warning",
-            title="Gradients are recorded while measuring.",
-            seen=f"{wrong} of {count(_measured(recording, model), 'forward pass')} that {model.kind} did not "
-            "learn from "
-            "recorded a graph",
-            why="The graph keeps the activations of all layers for a backward pass that never comes: measuring needs "
-            "several times the memory and more time.",
-            fix="model.eval()\nwith torch.no_grad():\n    scores = model(images)",
-            lesson="02_one_epoch.ipynb, section 8",
-        )
-    return None
+        measured = _measured(recording, model)
+        wrong = calls(f for f in measured if f.with_gradients)
+        if wrong:
+            return (
+                f"{wrong} of {count(calls(measured), 'forward pass')} that {model.kind} did not learn from "
+                "recorded a graph"
+            )
+    return ""
 
 
-def _partly_detached(recording: Recording) -> Finding | None:
+def _partly_detached(recording: Recording) -> Evidence | None:
     """Some parameters never get a gradient although their model is trained and nothing is frozen."""
     left_out = [t for t in recording.tensors if t.model is not None and t.trainable and t.optimizers and not t.reached]
     taught = {t.model for t in recording.tensors if t.reached >= 2}
     left_out = [t for t in left_out if t.model in taught]
     if not left_out:
         return None
-    return Finding(
-        name="loss-without-gradient",
+    return Evidence(
+        f"{count(len(left_out), 'parameter tensor')} ({left_out[0].name} first) never got a gradient in "
+        f"{count(len(recording.backwards), 'backward pass')}, while others of the same model did",
         severity="warning",
         title="A part of the model gets no gradient.",
-        seen=f"{count(len(left_out), 'parameter tensor')} ({left_out[0].name} first) never got a gradient in "
-        f"{count(len(recording.backwards), 'backward pass')}, while others of the same model did",
         why="Either a .detach(), .data or no_grad inside the model cuts the graph above them, or they are never used.",
         fix="features = self.features(images)      # no .detach() between the parts\nscores = self.head(features)",
-        lesson="02_one_epoch.ipynb, section 6",
     )
 
 
@@ -128,5 +124,7 @@ def _measured_models(recording: Recording) -> list[ModelFacts]:
     return trained if len(trained) == 1 and recording.updates else []
 
 
-def _measured(recording: Recording, model: ModelFacts, **how: object) -> int:
-    return recording.called(model=model.number, learned_from=False, after_first_backward=True, **how)
+def _measured(recording: Recording, model: ModelFacts) -> list[Forwards]:
+    """The calls of ``model`` that it did not learn from, since the training began."""
+    of_model = [f for f in recording.forwards if f.model == model.number]
+    return [f for f in of_model if f.after_first_backward and not f.learned_from]

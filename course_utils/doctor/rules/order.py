@@ -4,143 +4,147 @@ import re
 from collections import Counter
 from statistics import median
 
-from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import Recording, Update
+from course_utils.doctor.measures import Divisor, Rescaling
+from course_utils.doctor.recording import Recording, Update
+from course_utils.doctor.rule import Evidence, rule
+from course_utils.doctor.rules.effects import NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, number
-
-__all__ = [
-    "loss_divided_twice",
-    "missing_backward",
-    "missing_step",
-    "missing_zero_grad",
-    "step_before_backward",
-    "zero_grad_before_step",
-]
 
 _LOOP = """for images, labels in loader:
     optimizer.zero_grad()
     loss = loss_fn(model(images), labels)
     loss.backward()
     optimizer.step()"""
+_ONE_DIVISION = (
+    "The loss function already takes the mean over its batch. Over {k} batches the sum needs one division by {k}, and "
+    "no other."
+)
+_DIVIDE = "loss = loss_fn(model(images), labels) / {k}\nloss.backward()           # and divide nowhere else"
 
 
-def missing_zero_grad(recording: Recording) -> Finding | None:
+@rule(
+    title="Gradients are never cleared, so every step also takes all earlier steps again.",
+    why="backward() adds to .grad. Without clearing, step n moves along the sum of n gradients: the steps grow, "
+    "point to the past, and the loss begins to swing or to explode.",
+    fix=_LOOP,
+    lesson="01_optimizer_overview.ipynb, section 3",
+    explains=(*WILD, "learning-rate-too-low"),
+)
+def missing_zero_grad(recording: Recording) -> str:
     """Steps used gradients to which earlier steps' gradients were still added."""
     stale = [update for update in recording.updates if update.stale]
     if len(stale) < 2 and not (stale and len(recording.updates) <= 3):
-        return None
+        return ""
     worst = max(stale, key=lambda update: update.stale)
-    return Finding(
-        name="missing-zero-grad",
-        severity="error",
-        title="Gradients are never cleared, so every step also takes all earlier steps again.",
-        seen=f"in {len(stale)} of {count(len(recording.updates), 'step')} the gradient of {worst.stale} of "
+    return (
+        f"in {len(stale)} of {count(len(recording.updates), 'step')} the gradient of {worst.stale} of "
         f"{count(worst.tensors, 'parameter tensor')} still held what an earlier step had already used; "
-        f"zero_grad was called {count(recording.zeroings, 'time')}",
-        why="backward() adds to .grad. Without clearing, step n moves along the sum of n gradients: the steps grow, "
-        "point to the past, and the loss begins to swing or to explode.",
-        fix=_LOOP,
-        lesson="01_optimizer_overview.ipynb, section 3",
+        f"zero_grad was called {count(recording.zeroings, 'time')}"
     )
 
 
-def step_before_backward(recording: Recording) -> Finding | None:
+@rule(
+    title="optimizer.step() is called before loss.backward().",
+    why="The step then has no gradient of the current batch: it uses the one of the batch before, or, once "
+    "zero_grad has cleared that, none at all.",
+    fix=_LOOP,
+    lesson="01_optimizer_overview.ipynb, section 2",
+    explains=(*NOTHING_LEARNS, "zero-grad-before-step", "missing-zero-grad"),
+)
+def step_before_backward(recording: Recording) -> str:
     """The step comes before the backward pass of its own loss."""
     for optimizer in recording.optimizers:
         updates = recording.updates_of(optimizer.number)[1:]
         late = [update for update in updates if update.late and update.late == update.backwards]
         if late and len(late) >= 0.6 * len(updates) and not _driven_by_another(recording, late):
-            return Finding(
-                name="step-before-backward",
-                severity="error",
-                title="optimizer.step() is called before loss.backward().",
-                seen=f"in {len(late)} of {count(len(updates), 'step')} after the first, the loss was computed "
-                "before the "
-                f"previous step but differentiated after it; order between two steps: {late[0].order}S",
-                why="The step then has no gradient of the current batch: it uses the one of the batch before, or, once "
-                "zero_grad has cleared that, none at all.",
-                fix=_LOOP,
-                lesson="01_optimizer_overview.ipynb, section 2",
+            return (
+                f"in {len(late)} of {count(len(updates), 'step')} after the first, the loss was computed before the "
+                f"previous step but differentiated after it; order between two steps: {late[0].order}S"
             )
-    return None
+    return ""
 
 
-def zero_grad_before_step(recording: Recording) -> Finding | None:
+@rule(
+    title="The gradients are cleared between loss.backward() and optimizer.step().",
+    why="backward() computes the gradient, zero_grad() throws it away, and step() finds nothing to do: no weight "
+    "ever changes.",
+    fix=_LOOP,
+    lesson="01_optimizer_overview.ipynb, section 3",
+    explains=NOTHING_LEARNS,
+)
+def zero_grad_before_step(recording: Recording) -> str:
     """The gradients are cleared between the backward pass and the step."""
     wiped = [update for update in recording.updates if update.empty == update.tensors and update.backwards > 0]
     fresh = [update for update in wiped if update.late < update.backwards and re.search(r"Z[^FB]*$", update.order)]
     fresh = fresh or [update for update in wiped if update.late < update.backwards]
     if not fresh or len(fresh) < 0.5 * len(recording.updates):
-        return None
-    return Finding(
-        name="zero-grad-before-step",
-        severity="error",
-        title="The gradients are cleared between loss.backward() and optimizer.step().",
-        seen=f"in {len(fresh)} of {count(len(recording.updates), 'step')} all {fresh[0].tensors} parameter tensors had "
-        f"lost their gradient when the step came; order between two steps: {fresh[-1].order}S",
-        why="backward() computes the gradient, zero_grad() throws it away, and step() finds nothing to do: no weight "
-        "ever changes.",
-        fix=_LOOP,
-        lesson="01_optimizer_overview.ipynb, section 3",
+        return ""
+    return (
+        f"in {len(fresh)} of {count(len(recording.updates), 'step')} all {fresh[0].tensors} parameter tensors had "
+        f"lost their gradient when the step came; order between two steps: {fresh[-1].order}S"
     )
 
 
-def missing_step(recording: Recording) -> Finding | None:
+@rule(
+    title="optimizer.step() is never called.",
+    why="backward() only writes gradients into .grad. The weights change in optimizer.step() and nowhere else.",
+    fix=_LOOP,
+    lesson="01_optimizer_overview.ipynb, section 2",
+    explains=NOTHING_LEARNS,
+)
+def missing_step(recording: Recording) -> str:
     """Gradients are computed again and again, and no optimizer steps."""
     good = [backward for backward in recording.backwards if not backward.failure and backward.reached]
     if recording.updates or recording.hand_updates or len(good) < (2 if recording.zeroings else 3):
-        return None
-    return Finding(
-        name="missing-step",
-        severity="error",
-        title="optimizer.step() is never called.",
-        seen=f"{count(len(good), 'backward pass')} gave gradients to {good[-1].reached} parameter tensors, and no "
-        "optimizer took a step; no parameter changed between them",
-        why="backward() only writes gradients into .grad. The weights change in optimizer.step() and nowhere else.",
-        fix=_LOOP,
-        lesson="01_optimizer_overview.ipynb, section 2",
+        return ""
+    return (
+        f"{count(len(good), 'backward pass')} gave gradients to {good[-1].reached} parameter tensors, and no "
+        "optimizer took a step; no parameter changed between them"
     )
 
 
-def missing_backward(recording: Recording) -> Finding | None:
+@rule(
+    title="loss.backward() is never called.",
+    why="Without backward() there is no gradient, and optimizer.step() silently skips parameters that have none.",
+    fix=_LOOP,
+    lesson="01_optimizer_overview.ipynb, section 2",
+    explains=(*NOTHING_LEARNS, "measuring-in-train-mode"),
+)
+def missing_backward(recording: Recording) -> str:
     """The optimizer steps, and there was no backward pass at all."""
     updates = recording.updates
     if len(updates) < 2 or recording.backwards or any(update.empty < update.tensors for update in updates):
-        return None
-    return Finding(
-        name="missing-backward",
-        severity="error",
-        title="loss.backward() is never called.",
-        seen=f"{count(len(updates), 'step')}, no backward pass: all {updates[-1].tensors} parameter tensors of the "
-        "optimizer were without a gradient in every step",
-        why="Without backward() there is no gradient, and optimizer.step() silently skips parameters that have none.",
-        fix=_LOOP,
-        lesson="01_optimizer_overview.ipynb, section 2",
+        return ""
+    return (
+        f"{count(len(updates), 'step')}, no backward pass: all {updates[-1].tensors} parameter tensors of the "
+        "optimizer were without a gradient in every step"
     )
 
 
-def loss_divided_twice(recording: Recording) -> Finding | None:
+@rule(
+    title="The accumulated loss is divided twice.",
+    why=_ONE_DIVISION.format(k="k"),
+    fix=_DIVIDE.format(k="k"),
+    lesson="01_optimizer_overview.ipynb, section 3",
+    explains=("learning-rate-too-low",),
+)
+def loss_divided_twice(recording: Recording) -> Evidence | None:
     """With k backward passes a step, the mean loss is divided by more than k."""
     passes = Counter(update.backwards for update in recording.updates).most_common(1)
-    divisors = [m.values[0] for series in recording.of("divisor").values() for m in series]
+    divisors = [measure.value for measure in recording.measured(Divisor)]
     if not passes or passes[0][0] < 2 or len(divisors) < 2:
         return None
     k, scale = passes[0][0], median(divisors)
-    rescaled = [m.values[0] for series in recording.of("rescaled").values() for m in series]
+    rescaled = [measure.factor for measure in recording.measured(Rescaling)]
     by_hand = 1 / median(rescaled) if rescaled and _same(rescaled) and median(rescaled) > 0 else 1.0
     total = scale * by_hand
     if not _same(divisors) or total < 1.5 * k or not (by_hand > 1.5 or scale > 1.5 * k):
         return None
-    return Finding(
-        name="loss-divided-twice",
-        severity="error",
-        title="The accumulated loss is divided twice.",
-        seen=f"each step sums the gradients of {k} backward passes, and each of them was divided by {number(total)}, "
+    return Evidence(
+        f"each step sums the gradients of {k} backward passes, and each of them was divided by {number(total)}, "
         f"where {k} makes a mean: the learning rate is in effect {number(total / k)} times too small",
-        why=f"The loss function already takes the mean over its batch. Over {k} batches the sum needs one division by "
-        f"{k}, and no other.",
-        fix=f"loss = loss_fn(model(images), labels) / {k}\nloss.backward()           # and divide nowhere else",
-        lesson="01_optimizer_overview.ipynb, section 3",
+        why=_ONE_DIVISION.format(k=k),
+        fix=_DIVIDE.format(k=k),
     )
 
 

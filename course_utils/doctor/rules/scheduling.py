@@ -4,61 +4,61 @@ import itertools
 import re
 from statistics import mean
 
-from course_utils.doctor.finding import Finding
-from course_utils.doctor.record import Recording, SchedulerFacts, Update
+from course_utils.doctor.measures import GradientSizes, UpdateSize
+from course_utils.doctor.recording import Recording, SchedulerFacts, Update
+from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, number
-
-__all__ = [
-    "learning_rate_vanished",
-    "scheduler_before_optimizer",
-    "scheduler_never_stepped",
-    "scheduler_stepped_per_batch",
-]
 
 _PER_BATCH_BY_NATURE = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
 _SPENT = 0.0101  # of the largest lr: below it the plan is over
+_CADENCE_LESSON = "04_lr_scheduler.ipynb, section 2"
 
 
-def scheduler_stepped_per_batch(recording: Recording) -> Finding | None:
+@rule(
+    title="The scheduler counts epochs, but is stepped after every batch.",
+    why="The whole plan runs off within the first batches. The learning rate is then almost zero (or swings), and the "
+    "loss stands still as if it had converged.",
+    fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n"
+    "        optimizer.step()\n    scheduler.step()          # after the epoch, outside the inner loop",
+    lesson=_CADENCE_LESSON,
+    explains=("learning-rate-vanished", "learning-rate-too-low", "scheduler-before-optimizer"),
+)
+def scheduler_stepped_per_batch(recording: Recording) -> Evidence | None:
     """A plan that counts epochs is stepped after every batch."""
     for scheduler in recording.schedulers:
         seen = _beyond_its_end(recording, scheduler) or _too_fast(recording, scheduler)
         if seen:
-            return Finding(
-                name="scheduler-stepped-per-batch",
-                severity="error" if _is_certain(recording, scheduler) else "warning",
-                title="The scheduler counts epochs, but is stepped after every batch.",
-                seen=seen,
-                why="The whole plan runs off within the first batches. The learning rate is then almost zero (or "
-                "swings), and the loss stands still as if it had converged.",
-                fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n"
-                "        optimizer.step()\n    scheduler.step()          # after the epoch, outside the inner loop",
-                lesson="04_lr_scheduler.ipynb, section 2",
-            )
+            return Evidence(seen, severity="error" if _is_certain(recording, scheduler) else "warning")
     return None
 
 
-def scheduler_never_stepped(recording: Recording) -> Finding | None:
+@rule(
+    title="A scheduler was made, but scheduler.step() is never called.",
+    why="Making a scheduler changes nothing by itself: the learning rate moves only in scheduler.step().",
+    fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n    scheduler.step()",
+    lesson="04_lr_scheduler.ipynb, section 6.2",
+)
+def scheduler_never_stepped(recording: Recording) -> str:
     """A scheduler exists, its optimizer steps, and the scheduler does not."""
     stepped = {scheduler.optimizer for scheduler in recording.schedulers if scheduler.steps}
     for scheduler in recording.schedulers:
         updates = recording.updates_of(scheduler.optimizer)
-        if scheduler.optimizer in stepped or len(updates) < 2 or not _an_epoch_is_over(recording):
-            continue
-        return Finding(
-            name="scheduler-never-stepped",
-            severity="error",
-            title="A scheduler was made, but scheduler.step() is never called.",
-            seen=f"{scheduler.kind} belongs to an optimizer that took {count(len(updates), 'step')}; it was stepped 0 "
-            f"times, and the learning rate stayed at {number(updates[-1].lr)}",
-            why="Making a scheduler changes nothing by itself: the learning rate moves only in scheduler.step().",
-            fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n    scheduler.step()",
-            lesson="04_lr_scheduler.ipynb, section 6.2",
-        )
-    return None
+        if scheduler.optimizer not in stepped and len(updates) >= 2 and _an_epoch_is_over(recording):
+            return (
+                f"{scheduler.kind} belongs to an optimizer that took {count(len(updates), 'step')}; it was stepped 0 "
+                f"times, and the learning rate stayed at {number(updates[-1].lr)}"
+            )
+    return ""
 
 
-def scheduler_before_optimizer(recording: Recording) -> Finding | None:
+@rule(
+    title="scheduler.step() is called before optimizer.step().",
+    why="The first learning rate of the plan is never used, and all others come one step early. A warm-up starts late "
+    "or a decay starts early.",
+    fix="loss.backward()\noptimizer.step()\nscheduler.step()      # after the optimizer, and at its own cadence",
+    lesson="04_lr_scheduler.ipynb, section 6.1",
+)
+def scheduler_before_optimizer(recording: Recording) -> str:
     """The scheduler is stepped before the optimizer's step that it should follow."""
     for scheduler in recording.schedulers:
         updates = recording.updates_of(scheduler.optimizer)
@@ -68,26 +68,25 @@ def scheduler_before_optimizer(recording: Recording) -> Finding | None:
         at_first = scheduler.fresh and "C" in updates[0].order
         if not at_first and len(between) < max(2, 0.8 * scheduler.steps):
             continue
-        example = between[0].order if between else updates[0].order
-        return Finding(
-            name="scheduler-before-optimizer",
-            severity="error",
-            title="scheduler.step() is called before optimizer.step().",
-            seen=f"the scheduler was stepped before the first of {count(len(updates), 'step')} of the optimizer"
-            if at_first and not between
-            else f"in {count(len(between), 'step')} the scheduler came between backward and step; order: "
-            f"{example[-12:]}S",
-            why="The first learning rate of the plan is never used, and all others come one step early. A "
-            "warm-up starts "
-            "late or a decay starts early.",
-            fix="loss.backward()\noptimizer.step()\n"
-            "scheduler.step()      # after the optimizer, and at its own cadence",
-            lesson="04_lr_scheduler.ipynb, section 6.1",
+        if not between:
+            return f"the scheduler was stepped before the first of {count(len(updates), 'step')} of the optimizer"
+        return (
+            f"in {count(len(between), 'step')} the scheduler came between backward and step; order: "
+            f"{between[0].order[-12:]}S"
         )
-    return None
+    return ""
 
 
-def learning_rate_vanished(recording: Recording) -> Finding | None:
+@rule(
+    title="The learning rate is effectively zero.",
+    why="A step of lr times gradient below the spacing of float32 numbers changes no weight at all. The loss is flat "
+    "although nothing has converged.",
+    fix='print([group["lr"] for group in optimizer.param_groups])   # look at it\n'
+    "optimizer = torch.optim.SGD(model.parameters(), lr=0.01)     # and check the scheduler's cadence",
+    lesson=_CADENCE_LESSON,
+    explains=("learning-rate-too-low",),
+)
+def learning_rate_vanished(recording: Recording) -> str:
     """From some step on the learning rate is so small that no weight changes."""
     for optimizer in recording.optimizers:
         updates = recording.updates_of(optimizer.number)
@@ -95,23 +94,12 @@ def learning_rate_vanished(recording: Recording) -> Finding | None:
         if len(updates) < 4 or len(dead) < 0.3 * len(updates):
             continue
         began = len(updates) - len(dead)
-        since = (
-            "from the first step on" if began == 0 else f"from step {began} on, after {number(updates[0].lr)} at first"
+        since = f"from step {began} on, after {number(updates[0].lr)} at first" if began else "from the first step on"
+        return (
+            f"lr was {number(dead[0].lr)} {since}, and {number(dead[-1].lr)} in the last of "
+            f"{count(len(updates), 'step')}{_unchanged(recording, optimizer.number)}"
         )
-        return Finding(
-            name="learning-rate-vanished",
-            severity="error",
-            title="The learning rate is effectively zero.",
-            seen=f"lr was {number(dead[0].lr)} {since}, and {number(dead[-1].lr)} in the last of "
-            f"{count(len(updates), 'step')}" + _unchanged(recording, optimizer.number),
-            why="A step of lr times gradient below the spacing of float32 numbers changes no weight at all. "
-            "The loss is "
-            "flat although nothing has converged.",
-            fix='print([group["lr"] for group in optimizer.param_groups])   # look at it\n'
-            "optimizer = torch.optim.SGD(model.parameters(), lr=0.01)     # and check the scheduler's cadence",
-            lesson="04_lr_scheduler.ipynb, section 2",
-        )
-    return None
+    return ""
 
 
 def _dead_tail(recording: Recording, updates: list[Update]) -> list[Update]:
@@ -131,13 +119,13 @@ def _smallest_useful(recording: Recording, updates: list[Update]) -> float:
     if not updates:
         return 0.0
     peak = max(update.lr for update in updates)
-    series = recording.of("update").get(str(updates[0].optimizer), [])
+    series = recording.series(UpdateSize).get(updates[0].optimizer, [])
     with_gradient = updates[0].empty < updates[0].tensors
     if (
         peak < 1e-5
         and with_gradient
         and len(series) >= 3
-        and mean(m.values[2] for m in series) < 0.1
+        and mean(m.changed for m in series) < 0.1
         and _has_gradients(recording)
     ):
         return peak
@@ -145,18 +133,12 @@ def _smallest_useful(recording: Recording, updates: list[Update]) -> float:
 
 
 def _has_gradients(recording: Recording) -> bool:
-    return any(
-        value > 1e-6 for series in recording.of("gradient").values() for m in series for value in _gradients(m.values)
-    )
-
-
-def _gradients(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values[: len(values) // 2]
+    return any(size > 1e-6 for measure in recording.measured(GradientSizes) for size in measure.gradients)
 
 
 def _unchanged(recording: Recording, optimizer: int) -> str:
-    series = recording.of("update").get(str(optimizer), [])
-    return f"; in the last measured step {series[-1].values[2]:.1%} of the weights changed" if series else ""
+    series = recording.series(UpdateSize).get(optimizer, [])
+    return f"; in the last measured step {series[-1].changed:.1%} of the weights changed" if series else ""
 
 
 def _per_batch(recording: Recording, scheduler: SchedulerFacts) -> bool:

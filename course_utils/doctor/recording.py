@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from course_utils.doctor.measures import Measure, Owner
 
 __all__ = [
     "Backward",
     "DataSource",
     "Forwards",
     "LossHead",
-    "Measure",
     "ModelFacts",
     "OptimizerFacts",
     "Overlap",
@@ -19,7 +21,10 @@ __all__ = [
     "Survivors",
     "TensorFacts",
     "Update",
+    "calls",
 ]
+
+M = TypeVar("M", bound=Measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +142,6 @@ class LossHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A few numbers measured at one moment."""
-
-    kind: str  #: "loss", "gradient", "update", "inputs", "labels", "relu", "divisor", "rows"
-    of: str = ""  #: the layer, optimizer or loss that they belong to
-    step: int = 0  #: updates done before
-    values: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Survivors:
     """How many losses of earlier steps were still in memory at one moment."""
 
@@ -177,6 +172,20 @@ class Stop:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Images that were measured on, compared with images that were trained on."""
+
+    measured_by: Owner = None  #: number of the source that was measured on, None if it is none that is known
+    measured: int = 0  #: different images measured on
+    known: int = 0  #: of them, also trained on
+    mixed: int = 0  #: measured batches that hold both some known and some unknown images
+    batches: int = 0  #: different training batches that were compared
+    distinct: float = 1.0  #: share of the compared training images that differ from each other
+    same_source: bool = False  #: whether training read the same source
+    repeated: bool = False  #: whether nearly all training images were seen twice, so that all of them are known
+
+
 @dataclass(frozen=True)
 class Recording:
     """All that is known of one watched block."""
@@ -192,7 +201,7 @@ class Recording:
     heads: tuple[LossHead, ...] = ()
     measures: tuple[Measure, ...] = ()
     survivors: tuple[Survivors, ...] = ()
-    overlap: tuple["Overlap", ...] = ()
+    overlap: tuple[Overlap, ...] = ()
     refused: tuple[Refused, ...] = ()
     zeroings: int = 0  #: calls of ``zero_grad``
     hand_updates: int = 0  #: backward passes before which parameters had changed without an optimizer
@@ -202,36 +211,26 @@ class Recording:
     complete: bool = True  #: whether the whole block was observed (no ``steps=`` limit reached, no exception)
     stumble: str = ""  #: an error inside the doctor itself, after which it stopped observing
 
-    def of(self, kind: str) -> dict[str, list[Measure]]:
-        """The measures of one kind, by what they belong to, in order of time."""
-        found: dict[str, list[Measure]] = {}
-        for measure in self.measures:
-            if measure.kind == kind:
-                found.setdefault(measure.of, []).append(measure)
+    def measured(self, kind: type[M]) -> list[M]:
+        """The measures of one kind, in order of time."""
+        return [measure for measure in self.measures if isinstance(measure, kind)]
+
+    def series(self, kind: type[M]) -> dict[Owner, list[M]]:
+        """The measures of one kind, by what they belong to, each series in order of time."""
+        found: dict[Owner, list[M]] = {}
+        for measure in self.measured(kind):
+            found.setdefault(measure.of, []).append(measure)
         return found
 
     def updates_of(self, optimizer: int) -> list[Update]:
         """The updates by one optimizer."""
         return [update for update in self.updates if update.optimizer == optimizer]
 
-    def called(self, **how: object) -> int:
-        """How many forward passes fit all of the given fields of ``Forwards``."""
-        return _count(self.forwards, how)
+    def learned_from(self, source: DataSource) -> int:
+        """How many batches of ``source`` were learned from."""
+        return calls(f for f in self.forwards if f.source == source.number and f.learned_from)
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Images that were measured on, compared with images that were trained on."""
-
-    measured_by: str = ""  #: number of the source that was measured on, "" if it is none that is known
-    measured: int = 0  #: different images measured on
-    known: int = 0  #: of them, also trained on
-    mixed: int = 0  #: measured batches that hold both some known and some unknown images
-    batches: int = 0  #: different training batches that were compared
-    distinct: float = 1.0  #: share of the compared training images that differ from each other
-    same_source: bool = False  #: whether training read the same source
-    repeated: bool = False  #: whether nearly all training images were seen twice, so that all of them are known
-
-
-def _count(forwards: Iterable[Forwards], how: dict[str, object]) -> int:
-    return sum(f.count for f in forwards if all(getattr(f, field) == value for field, value in how.items()))
+def calls(kinds: Iterable[Forwards]) -> int:
+    """How many calls these ``kinds`` stand for."""
+    return sum(kind.count for kind in kinds)

@@ -1,0 +1,142 @@
+"""What can happen in a watched block? A record for each event, made where torch is observed, heard by all observers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from course_utils.reading import Source
+
+__all__ = [
+    "BackwardBegins",
+    "BackwardEnded",
+    "BatchRead",
+    "Event",
+    "ForwardBegins",
+    "ForwardEnded",
+    "GradientsTaken",
+    "LossComputed",
+    "LossRefused",
+    "PassBegins",
+    "PassEnded",
+    "SchedulerStepped",
+    "StepBegins",
+    "StepEnded",
+    "Zeroed",
+]
+
+
+class Event:
+    """Something has happened."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardBegins(Event):
+    """A module is called; ``ForwardEnded`` follows."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardEnded(Event):
+    """A module has returned ``output``, or None after an error."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class LossComputed(Event):
+    """A loss function has returned ``output``."""
+
+    kind: str  #: "cross_entropy", "nll", "bce", "bce_with_logits", "mse", ...
+    inputs: Tensor
+    target: Tensor
+    output: Tensor
+    reduction: Any  #: as torch's core counts them, 1 is the mean; None where it was not given
+
+
+@dataclass(frozen=True, slots=True)
+class LossRefused(Event):
+    """A loss function has raised ``error``."""
+
+    kind: str
+    inputs: Tensor
+    target: Tensor
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardBegins(Event):
+    """A backward pass starts from ``losses``, one or several; ``BackwardEnded`` follows."""
+
+    losses: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardEnded(Event):
+    """A backward pass from ``losses`` is done, or has raised ``error``."""
+
+    losses: Any
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsTaken(Event):
+    """``torch.autograd.grad`` is called on ``outputs``, one or several."""
+
+    outputs: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Zeroed(Event):
+    """``zero_grad()`` of ``owner`` has returned."""
+
+    owner: Optimizer | nn.Module
+
+
+@dataclass(frozen=True, slots=True)
+class StepBegins(Event):
+    """``optimizer.step()`` is called; ``StepEnded`` follows."""
+
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded(Event):
+    """``optimizer.step()`` has returned."""
+
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStepped(Event):
+    """``scheduler.step()`` has returned, or raised ``error``; its constructor calls it, too."""
+
+    scheduler: LRScheduler
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassBegins(Event):
+    """A pass over ``loader`` begins; ``iterator`` gives its batches."""
+
+    loader: Source
+    iterator: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRead(Event):
+    """``iterator`` has given a batch."""
+
+    iterator: Any
+
+
+class PassEnded(Event):
+    """A loader has no more batches."""
