@@ -2,13 +2,15 @@
 
 import base64
 import re
+import subprocess
 
 import pytest
 from traitlets import HasTraits, TraitError
 
 from course_utils.apps import OptimizerRace
-from course_utils.apps.frame import STATIC, joined, style
-from course_utils.apps.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+from course_utils.apps.common.app import STATIC, page
+from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+from tests.javascript import APPS, NODE
 
 
 class Knobs(HasTraits):
@@ -60,39 +62,41 @@ def test_settings_travel_to_the_browser():
     assert set(Knobs().traits(sync=True)) == {"share", "count", "kind", "names"}
 
 
-def test_joined_modules_import_nothing_and_export_once():
-    page = joined("frame.js", "race_rules.js", "race_words.js", "race_draw.js", "race.js")
-    assert re.findall(r"^import\b.*", page, re.MULTILINE) == []
-    assert re.findall(r"^export\b.*", page, re.MULTILINE) == ["export default { render };"]
+WINGS = ("race", "schedule", "live")
+SOURCES = [file for file in APPS.glob("*/page/*") if file.is_file()]
 
 
-def test_joined_modules_keep_every_other_line():
-    names = ("frame.js", "race_rules.js")
-    kept = joined(*names).replace("export ", "")
-    for name in names:
-        assert (STATIC / name).read_text().replace("export ", "").strip() in kept
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_page_imports_nothing_and_exports_once(wing):
+    script, _ = page(wing)
+    assert re.findall(r"\bimport\b[^;]*\bfrom\b|\bimport\(", script) == []
+    assert len(re.findall(r"\bexport\b", script)) == 1
 
 
-@pytest.mark.parametrize("load", [joined, style])
-def test_a_file_that_is_not_there_is_an_error(load):
+@pytest.mark.skipif(not (APPS / "node_modules").exists(), reason="the tools of the pages are not here: make pages")
+def test_the_bundles_are_what_the_command_builds(tmp_path):
+    subprocess.run([NODE, "build.js", tmp_path], cwd=APPS, check=True)
+    built = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert built == {file.name: file.read_bytes() for file in STATIC.iterdir()}
+
+
+def test_a_page_that_is_not_there_is_an_error():
     with pytest.raises(FileNotFoundError):
-        load("nothing.js")
+        page("nothing")
 
 
 def test_nothing_is_fetched_from_outside():
-    page = "".join(file.read_text() for file in STATIC.iterdir())
-    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')]+|@import|url\(", page) == []
+    pages = "".join(file.read_text() for file in STATIC.iterdir())
+    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')`]+|@import|url\(", pages) == []
 
 
-def test_every_static_file_of_the_race_is_used():
-    used = (OptimizerRace._esm, OptimizerRace._css)
-    files = [file for file in STATIC.iterdir() if file.stem.startswith(("frame", "race"))]
-    lines = [(file.name, file.read_text().partition("\n")[0]) for file in files]
-    assert [name for name, first in lines if not any(first in page for page in used)] == []
+def test_the_first_line_of_every_file_of_a_page_is_its_question():
+    assert [file for file in SOURCES if "?" not in file.read_text().partition("\n")[0]] == []
 
 
-def test_the_first_line_of_every_static_file_is_its_question():
-    assert [file.name for file in STATIC.iterdir() if "?" not in file.read_text().partition("\n")[0]] == []
+def test_no_committed_file_of_the_tools_names_a_registry():
+    told = [file.read_text() for file in (APPS / "package-lock.json", APPS / ".npmrc", APPS / "package.json")]
+    assert re.findall(r'"resolved"|registry=|registry\.', "".join(told)) == []
 
 
 def test_the_repr_is_one_short_line_whatever_the_settings():

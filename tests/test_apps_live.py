@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 from torch.optim.lr_scheduler import StepLR
 
-from course_utils.apps.live_optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
-from course_utils.apps.live_record import SHOWN, Mark, in_words
-from course_utils.apps.live_trainer import Trainer
-from course_utils.apps.live_training import MOST_POINTS, LiveTraining
+from course_utils.apps.live.optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
+from course_utils.apps.live.record import SHOWN, Mark, in_words
+from course_utils.apps.live.trainer import Trainer
+from course_utils.apps.live.widget import MOST_POINTS, LiveTraining
 from course_utils.data import Loader, Split
 from course_utils.model import Tudui
 from course_utils.plots import smooth
@@ -559,8 +559,8 @@ def test_the_text_is_constant_and_the_picture_is_deterministic(live, steps):
 
 SETUP = """
 import torch
-from course_utils.apps.live_training import LiveTraining
-from course_utils.apps.schedule_lab import ScheduleLab
+from course_utils.apps.live import LiveTraining
+from course_utils.apps.schedule import ScheduleLab
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils.apps import OptimizerRace
-from course_utils.apps.race_state import OPTIMIZERS, OWN_LR, SURFACES, settings_of, stability_of, surface_of
+from course_utils.apps.race.state import OPTIMIZERS, OWN_LR, SURFACES, settings_of, stability_of, surface_of
 from course_utils.descent import descend
 from course_utils.plots import COLORS, MARKERS
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, quadratic

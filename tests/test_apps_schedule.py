@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from course_utils.apps.schedule_code import code_of
-from course_utils.apps.schedule_controls import controls_of, entry_of, names, starting_values
-from course_utils.apps.schedule_lab import ScheduleLab
-from course_utils.apps.schedule_plan import FLOOR, Unfit, changed, frozen_from, in_words, planned
+from course_utils.apps.schedule import ScheduleLab
+from course_utils.apps.schedule.code import code_of
+from course_utils.apps.schedule.controls import controls_of, entry_of, names, starting_values
+from course_utils.apps.schedule.plan import FLOOR, Unfit, changed, frozen_from, in_words, planned
 from course_utils.catalog import schedulers
 from course_utils.schedules import lr_curve, step_decay
 
@@ -109,8 +109,8 @@ def test_schedulers_made_of_functions_or_schedulers_have_no_controls(name):
 
 def test_a_scheduler_that_nobody_explained_yet_would_be_shown_in_code(monkeypatch):
     newest = SimpleNamespace(name="StepLR", sample=lr_scheduler.ExponentialLR, parameters=())
-    monkeypatch.setattr("course_utils.apps.schedule_code.entry_of", lambda name: newest)
-    monkeypatch.setattr("course_utils.apps.schedule_code.controls_of", lambda name: ())
+    monkeypatch.setattr("course_utils.apps.schedule.code.entry_of", lambda name: newest)
+    monkeypatch.setattr("course_utils.apps.schedule.code.controls_of", lambda name: ())
     assert "scheduler = ExponentialLR(optimizer)" in code_of(planned())
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import traitlets
 
-from course_utils.apps.frame import App, joined, style
-from course_utils.apps.live_optimizer import CHOICES, LR_RANGE
-from course_utils.apps.live_picture import render
-from course_utils.apps.live_record import SHOWN, Mark, Record, in_words
-from course_utils.apps.live_trainer import MOST_STEPS, Trainer
-from course_utils.apps.settings import Refused
+from course_utils.apps.common.app import App, page
+from course_utils.apps.common.settings import Refused
+from course_utils.apps.live.optimizer import CHOICES, LR_RANGE
+from course_utils.apps.live.picture import render
+from course_utils.apps.live.record import SHOWN, Mark, Record, in_words
+from course_utils.apps.live.trainer import MOST_STEPS, Trainer
 from course_utils.data import Split
 from course_utils.training import Batches, Run
 
@@ -55,8 +55,7 @@ class LiveTraining(App):
     _facts = traitlets.Dict().tag(sync=True)  # what the page must know and cannot change
     _progress = traitlets.Dict().tag(sync=True)  # how the training stands; one message a redraw
 
-    _esm = joined("frame.js", "race_draw.js", "live_draw.js", "live.js")
-    _css = style("frame.css", "live.css")
+    _esm, _css = page("live")
 
     def __init__(
         self,

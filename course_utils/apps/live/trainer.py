@@ -12,8 +12,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from course_utils.apps.live_begin import images_to_measure_on, way_back
-from course_utils.apps.live_optimizer import (
+from course_utils.apps.common.settings import Refused, a_whole_number
+from course_utils.apps.live.begin import images_to_measure_on, way_back
+from course_utils.apps.live.optimizer import (
     a_momentum,
     a_rate,
     an_optimizer,
@@ -24,8 +25,7 @@ from course_utils.apps.live_optimizer import (
     set_lr,
     set_momentum,
 )
-from course_utils.apps.live_record import Exam, Mark, Record, Stage, examined, marked
-from course_utils.apps.settings import Refused, a_whole_number
+from course_utils.apps.live.record import Exam, Mark, Record, Stage, examined, marked
 from course_utils.data import Split
 from course_utils.training import Batches, Run, Step, train
 

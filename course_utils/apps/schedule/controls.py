@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from course_utils.apps.settings import Refused, a_choice, a_number, a_whole_number
+from course_utils.apps.common.settings import Refused, a_choice, a_number, a_whole_number
 from course_utils.catalog import ParameterEntry, SchedulerEntry, schedulers
 
 __all__ = ["Control", "checked_value", "controls_of", "entry_of", "names", "starting_values"]

@@ -1,4 +1,5 @@
 // What do all apps need of a page? Elements, sliders, sharp canvases, colours of the theme, a calm live region.
+// @ts-nocheck
 
 /** An element with attributes, event handlers ("oninput") and children (elements or text). */
 export function element(tag, attributes = {}, ...children) {

@@ -8,8 +8,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from course_utils.apps.schedule_controls import controls_of, entry_of, names
-from course_utils.apps.schedule_plan import Plan
+from course_utils.apps.schedule.controls import controls_of, entry_of, names
+from course_utils.apps.schedule.plan import Plan
 
 __all__ = ["code_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch.optim import Optimizer
 
-from course_utils.apps.settings import a_choice, a_number
+from course_utils.apps.common.settings import a_choice, a_number
 
 __all__ = [
     "CHOICES",

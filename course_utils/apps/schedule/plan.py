@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch.optim import Optimizer, lr_scheduler
 
-from course_utils.apps.schedule_controls import checked_value, controls_of, entry_of, names, starting_values
-from course_utils.apps.settings import Check, Refused, a_choice, a_number, a_whole_number
+from course_utils.apps.common.settings import Check, Refused, a_choice, a_number, a_whole_number
+from course_utils.apps.schedule.controls import checked_value, controls_of, entry_of, names, starting_values
 from course_utils.schedules import Curve, first_step_below, freeze_step, lr_curve
 
 __all__ = [

@@ -1,5 +1,6 @@
 // How does a race look? Terrain, paths, losses and the stability map, drawn on a canvas from plain numbers.
-import { sized, written } from "./frame.js";
+// @ts-nocheck
+import { sized, written } from "../../common/page/frame.js";
 
 /** Outlines of matplotlib's markers around (0, 0), about 1 in radius; for Path2D and for SVG alike. */
 export const SHAPES = {
@@ -162,23 +163,29 @@ function drawContour(context, { across, down, values, left, top, stepX, stepY },
   for (let j = 0; j < down - 1; j++) {
     for (let i = 0; i < across - 1; i++) {
       const at = j * across + i;
-      const corners = [values[at], values[at + 1], values[at + across + 1], values[at + across]];
-      const above = corners[0] > level;
-      if (above === corners[1] > level && above === corners[2] > level && above === corners[3] > level) continue;
-      const crossings = [];
-      for (let edge = 0; edge < 4; edge++) {
-        const [a, b] = [corners[edge], corners[(edge + 1) % 4]];
-        if (a > level === b > level) continue;
-        const share = (level - a) / (b - a);
-        crossings.push([[share, 0], [1, share], [1 - share, 1], [0, 1 - share]][edge]);
-      }
-      for (let k = 0; k + 1 < crossings.length; k += 2) {
-        context.moveTo(left + (i + crossings[k][0]) * stepX, top + (j + crossings[k][1]) * stepY);
-        context.lineTo(left + (i + crossings[k + 1][0]) * stepX, top + (j + crossings[k + 1][1]) * stepY);
+      const found = crossings(values[at], values[at + 1], values[at + across + 1], values[at + across], level);
+      for (let k = 0; k + 1 < found.length; k += 2) {
+        context.moveTo(left + (i + found[k][0]) * stepX, top + (j + found[k][1]) * stepY);
+        context.lineTo(left + (i + found[k + 1][0]) * stepX, top + (j + found[k + 1][1]) * stepY);
       }
     }
   }
   context.stroke();
+}
+
+const NONE = [];
+
+/** Where the level crosses the edges of a cell of side 1, given the values at its corners, clockwise. */
+function crossings(a, b, c, d, level) {
+  const above = a > level;
+  if (above === b > level && above === c > level && above === d > level) return NONE;
+  const found = [];
+  const share = (from, to) => (level - from) / (to - from);
+  if (a > level !== b > level) found.push([share(a, b), 0]);
+  if (b > level !== c > level) found.push([1, share(b, c)]);
+  if (c > level !== d > level) found.push([1 - share(c, d), 1]);
+  if (d > level !== a > level) found.push([0, 1 - share(d, a)]);
+  return found;
 }
 
 // ---- The paths ------------------------------------------------------------------------------------------------
@@ -268,7 +275,10 @@ function drawEnd(context, plot, track, step, look) {
 const edgeOf = ({ dark }) => (dark ? "#0b0f14" : "#ffffff");
 
 function cross(context, x, y, color, look) {
-  for (const [ink, width] of [[look.ground, 7], [color, 3.5]]) {
+  for (const [ink, width] of [
+    [look.ground, 7],
+    [color, 3.5],
+  ]) {
     Object.assign(context, { strokeStyle: ink, lineWidth: width, lineCap: "round" });
     line(context, [x - 6, y - 6], [x + 6, y + 6]);
     line(context, [x - 6, y + 6], [x + 6, y - 6]);
@@ -327,8 +337,14 @@ function drawLoss(context, plot, track, number, step, steps, look) {
 
 // The colours of matplotlib's viridis at equal steps; dark is high, as in the figures of the course.
 const VIRIDIS = [
-  [253, 231, 37], [160, 218, 57], [74, 193, 109], [31, 161, 135],
-  [39, 127, 142], [54, 92, 141], [70, 50, 127], [68, 1, 84],
+  [253, 231, 37],
+  [160, 218, 57],
+  [74, 193, 109],
+  [31, 161, 135],
+  [39, 127, 142],
+  [54, 92, 141],
+  [70, 50, 127],
+  [68, 1, 84],
 ];
 
 function viridis(share) {
@@ -417,7 +433,10 @@ function drawEdge(context, plot, { curvature, momentum, rule }, look) {
   if (rule !== "Momentum") return;
   const trace = new Path2D();
   momentum.forEach((share) => trace.lineTo(plot.X((2 * (1 + share)) / curvature), plot.Y(share)));
-  for (const [ink, width, dash] of [[look.ground, 4.5, []], [look.ink, 2, [6, 4]]]) {
+  for (const [ink, width, dash] of [
+    [look.ground, 4.5, []],
+    [look.ink, 2, [6, 4]],
+  ]) {
     Object.assign(context, { strokeStyle: ink, lineWidth: width });
     context.setLineDash(dash);
     context.stroke(trace);
@@ -446,7 +465,10 @@ function drawKey(context, { low, high }, steps, look) {
 function drawCursor(context, plot, { lr, momentum }, { row, column }) {
   const [x, y] = [plot.X(lr[column]), plot.Y(momentum[row])];
   const [width, height] = [plot.width / lr.length + 6, plot.height / momentum.length + 6];
-  for (const [ink, stroke] of [["#000000", 4], ["#ffffff", 2]]) {
+  for (const [ink, stroke] of [
+    ["#000000", 4],
+    ["#ffffff", 2],
+  ]) {
     Object.assign(context, { strokeStyle: ink, lineWidth: stroke });
     context.strokeRect(x - width / 2, y - height / 2, width, height);
   }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from course_utils.apps.live_record import SHOWN, Record
+from course_utils.apps.live.record import SHOWN, Record
 from course_utils.data import Split
 
 if TYPE_CHECKING:

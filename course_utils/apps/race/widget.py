@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import traitlets
 
-from course_utils.apps.frame import App, joined, style
-from course_utils.apps.race_picture import render
-from course_utils.apps.race_state import (
+from course_utils.apps.common.app import App, page
+from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+from course_utils.apps.race.picture import render
+from course_utils.apps.race.state import (
     OPTIMIZERS,
     OWN_LR,
     SURFACES,
@@ -21,7 +22,6 @@ from course_utils.apps.race_state import (
     stability_of,
     surface_of,
 )
-from course_utils.apps.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
 from course_utils.descent import Path, Sweep
 from course_utils.surfaces import RAVINE, Point, Surface
 
@@ -83,8 +83,7 @@ class OptimizerRace(App):
     _facts = traitlets.Dict().tag(sync=True)  # what the page must know and cannot change
     _stability = traitlets.Dict().tag(sync=True)  # the stability map, as numbers to draw
 
-    _esm = joined("frame.js", "race_rules.js", "race_words.js", "race_draw.js", "race.js")
-    _css = style("frame.css", "race.css")
+    _esm, _css = page("race")
 
     def __init__(
         self,

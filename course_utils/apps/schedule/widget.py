@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from course_utils.apps.frame import App, joined, style
-from course_utils.apps.schedule_code import code_of
-from course_utils.apps.schedule_controls import controls_of, entry_of, names
-from course_utils.apps.schedule_picture import render
-from course_utils.apps.schedule_plan import (
+from course_utils.apps.common.app import App, page
+from course_utils.apps.common.settings import Setting, a_choice
+from course_utils.apps.schedule.code import code_of
+from course_utils.apps.schedule.controls import controls_of, entry_of, names
+from course_utils.apps.schedule.picture import render
+from course_utils.apps.schedule.plan import (
     FLOOR,
     LIMITS,
     SETTINGS,
@@ -23,7 +24,6 @@ from course_utils.apps.schedule_plan import (
     in_words,
     planned,
 )
-from course_utils.apps.settings import Setting, a_choice
 from course_utils.schedules import Curve
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class ScheduleLab(App):
     _asked = traitlets.Dict().tag(sync=True)  # what a hand on the page wants: {"number": 3, "settings": {...}}
     _view = traitlets.Dict().tag(sync=True)  # what the page shows: the last plan that works, and what was refused
 
-    _esm = joined("frame.js", "race_draw.js", "schedule_draw.js", "schedule_controls.js", "schedule.js")
-    _css = style("frame.css", "schedule.css")
+    _esm, _css = page("schedule")
 
     def __init__(
         self,

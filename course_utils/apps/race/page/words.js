@@ -1,5 +1,6 @@
 // How is a step worked out? The arithmetic of one step of each rule, written with its numbers.
-import { written } from "./frame.js";
+// @ts-nocheck
+import { written } from "../../common/page/frame.js";
 
 const sub = (value) => (value < 0 || Object.is(value, -0) ? `(${written(value)})` : written(value));
 
@@ -27,7 +28,12 @@ export function arithmetic(name, { options, point, gradient, before, after }) {
 
 function move({ point, after, options, row, both }, symbol, direction) {
   const texts = both((i) => `${sub(point[i])} − ${written(options.lr)} · ${sub(direction[i])}`);
-  return row("p", `p − lr · ${symbol}`, texts, after.map(({ p }) => p));
+  return row(
+    "p",
+    `p − lr · ${symbol}`,
+    texts,
+    after.map(({ p }) => p),
+  );
 }
 
 /** The first step of torch begins with the whole gradient; from then on a part of the old sum is kept. */
@@ -38,13 +44,25 @@ function sum({ slope, before, after, options, row, both }) {
   const kept = both((i) => (first ? "" : `${written(momentum)} · ${sub(before[i].buf)} + ${share}`));
   const texts = both((i) => `${kept[i]}${sub(slope[i])}`);
   const rule = first ? "g, in the first step" : `momentum · v + ${dampening > 0 ? "(1 − dampening) · " : ""}g`;
-  return row("v", rule, texts, after.map(({ buf }) => buf));
+  return row(
+    "v",
+    rule,
+    texts,
+    after.map(({ buf }) => buf),
+  );
 }
 
 function heavyBall(story) {
   const { after, options, slope } = story;
   if (options.momentum === 0) return [move(story, "g", slope)];
-  return [sum(story), move(story, "v", after.map(({ buf }) => buf))];
+  return [
+    sum(story),
+    move(
+      story,
+      "v",
+      after.map(({ buf }) => buf),
+    ),
+  ];
 }
 
 function lookAhead(story) {
@@ -58,7 +76,12 @@ function lookAhead(story) {
 function average({ slope, before, after, row, both }, symbol, rule, beta, power = "") {
   const old = before.map((memory) => sub(memory[symbol] ?? 0));
   const texts = both((i) => `${written(beta)} · ${old[i]} + ${written(1 - beta)} · ${sub(slope[i])}${power}`);
-  return row(symbol, rule, texts, after.map((memory) => memory[symbol]));
+  return row(
+    symbol,
+    rule,
+    texts,
+    after.map((memory) => memory[symbol]),
+  );
 }
 
 /** The last two rows of every rule that divides: the direction, and the step along it. */
@@ -79,7 +102,15 @@ function sumOfSquares(story) {
   const { slope, before, after, row, both } = story;
   const texts = both((i) => `${written(before[i].s ?? 0)} + ${sub(slope[i])}²`);
   const root = after.map(({ s }) => Math.sqrt(s) + 1e-10);
-  return [row("s", "s + g²", texts, after.map(({ s }) => s)), ...divided(story, "g / (√s + ε)", slope, root)];
+  return [
+    row(
+      "s",
+      "s + g²",
+      texts,
+      after.map(({ s }) => s),
+    ),
+    ...divided(story, "g / (√s + ε)", slope, root),
+  ];
 }
 
 function twoAverages(story) {
@@ -93,8 +124,18 @@ function twoAverages(story) {
   return [
     average(story, "m", "β₁ · m + (1 − β₁) · g", beta1),
     average(story, "v", "β₂ · v + (1 − β₂) · g²", beta2, "²"),
-    row("m̂", `m / (1 − β₁^${t})`, both((i) => `${sub(m[i])} / ${written(part1)}`), mHat),
-    row("v̂", `v / (1 − β₂^${t})`, both((i) => `${sub(v[i])} / ${written(part2)}`), vHat),
+    row(
+      "m̂",
+      `m / (1 − β₁^${t})`,
+      both((i) => `${sub(m[i])} / ${written(part1)}`),
+      mHat,
+    ),
+    row(
+      "v̂",
+      `v / (1 − β₂^${t})`,
+      both((i) => `${sub(v[i])} / ${written(part2)}`),
+      vHat,
+    ),
     ...divided(story, "m̂ / (√v̂ + ε)", mHat, root),
   ];
 }

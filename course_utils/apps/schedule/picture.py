@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from course_utils.apps.schedule_plan import FLOOR, Plan
+from course_utils.apps.schedule.plan import FLOOR, Plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

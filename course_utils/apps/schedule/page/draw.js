@@ -1,6 +1,7 @@
 // How does a schedule look? Curves of the lr on a canvas, with the place where float32 loses the updates.
-import { written } from "./frame.js";
-import { axes, drawAxes, inside } from "./race_draw.js";
+// @ts-nocheck
+import { written } from "../../common/page/frame.js";
+import { axes, drawAxes, inside } from "../../race/page/draw.js";
 
 const STROKES = [[], [9, 5], [2, 4]]; // the present curve, the first and the second pinned one
 

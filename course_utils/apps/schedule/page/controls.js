@@ -1,8 +1,10 @@
 // How is one setting set? A name, an input of its kind, values worth trying, and words when a value is refused.
-import { element } from "./frame.js";
+// @ts-nocheck
+import { element } from "../../common/page/frame.js";
 
 /** A number as one would type it. */
-export const shortNumber = (value) => (typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value));
+export const shortNumber = (value) =>
+  typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
 const asText = (value) => (value === null ? "" : Array.isArray(value) ? value.join(", ") : shortNumber(value));
 
 let fieldsMade = 0;
@@ -13,9 +15,18 @@ export function makeControl(spec, onValue) {
   const words = element("p", { class: "refused", id: `${id}-words` });
   const input = MAKERS[spec.kind](spec, id, onValue, words);
   const label = element("label", { for: id, title: spec.summary }, spec.name);
-  const chips = spec.kind === "choice" || spec.kind === "switch" ? [] : spec.values.map((value) => makeChip(spec, value, onValue));
+  const chips =
+    spec.kind === "choice" || spec.kind === "switch" ? [] : spec.values.map((value) => makeChip(spec, value, onValue));
   const tries = element("div", { class: "chips" }, ...chips.map((chip) => chip.node));
-  const node = element("div", { class: "field" }, label, ...input.nodes, tries, element("p", { class: "summary" }, spec.summary), words);
+  const node = element(
+    "div",
+    { class: "field" },
+    label,
+    ...input.nodes,
+    tries,
+    element("p", { class: "summary" }, spec.summary),
+    words,
+  );
   const show = (value, refused = "") => {
     words.textContent = refused;
     node.classList.toggle("wrong", Boolean(refused));
@@ -35,22 +46,26 @@ function makeChip(spec, value, onValue) {
 }
 
 const MAKERS = {
-  "number": makeNumber,
+  number: makeNumber,
   "whole number": makeNumber,
-  "list": (spec, id, onValue, words) => makeTyped(spec, id, onValue, words, readList),
-  "choice": (spec, id, onValue) => {
+  list: (spec, id, onValue, words) => makeTyped(spec, id, onValue, words, readList),
+  choice: (spec, id, onValue) => {
     const choices = spec.values.map((value) => element("option", { value }, value));
     const main = element("select", { id, onchange: ({ target }) => onValue(target.value) }, ...choices);
     return { main, nodes: [main], show: (value) => (main.value = value) };
   },
-  "switch": (spec, id, onValue) => {
+  switch: (_spec, id, onValue) => {
     const main = element("input", { type: "checkbox", id, onchange: ({ target }) => onValue(target.checked) });
     return { main, nodes: [main], show: (value) => (main.checked = value) };
   },
 };
 
 const readNumber = (text) => Number(text);
-const readList = (text) => text.split(/[\s,]+/).filter(Boolean).map(Number);
+const readList = (text) =>
+  text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map(Number);
 
 /** A text field; what is no number at all is refused here, everything else by the kernel. */
 function makeTyped(spec, id, onValue, words, read = readNumber) {
@@ -64,7 +79,8 @@ function makeTyped(spec, id, onValue, words, read = readNumber) {
   const placeholder = spec.optional ? "None" : "";
   const main = element("input", { type: "text", id, inputmode: "decimal", autocomplete: "off", placeholder, onchange });
   const show = (value) => {
-    if (document.activeElement !== main || main.value.trim() === "" || !main.matches(":focus")) main.value = asText(value);
+    if (document.activeElement !== main || main.value.trim() === "" || !main.matches(":focus"))
+      main.value = asText(value);
     else if (read(main.value) === value || spec.kind === "list") main.value = asText(value);
   };
   return { main, nodes: [main], show };
@@ -77,14 +93,24 @@ function makeNumber(spec, id, onValue, words) {
   if (!(high > low)) return typed;
   const whole = spec.kind === "whole number";
   const log = !whole && low > 0 && high / low >= 20;
-  const [to, from] = log ? [Math.log10, (v) => Number((10 ** v).toPrecision(3))] : [(v) => v, (v) => Number(v.toPrecision(6))];
+  const [to, from] = log
+    ? [Math.log10, (v) => Number((10 ** v).toPrecision(3))]
+    : [(v) => v, (v) => Number(v.toPrecision(6))];
   const step = whole ? 1 : log ? 0.025 : Number(((high - low) / 50).toPrecision(2));
   const oninput = ({ target }) => {
     const value = Math.min(Number(target.dataset.high), Math.max(low, from(Number(target.value))));
     typed.main.value = asText(value);
     onValue(value);
   };
-  const about = { type: "range", min: to(low), max: to(high), step, "aria-label": spec.name, "data-high": high, oninput };
+  const about = {
+    type: "range",
+    min: to(low),
+    max: to(high),
+    step,
+    "aria-label": spec.name,
+    "data-high": high,
+    oninput,
+  };
   const thumb = element("input", about);
   const show = (value) => {
     typed.show(value);

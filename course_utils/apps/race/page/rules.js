@@ -1,4 +1,5 @@
 // Which path does an optimizer take? The rules of torch.optim and the surfaces of the course, as pure arithmetic.
+// @ts-nocheck
 //
 // A rule moves one number: rule(p, g, memory, options) -> the new memory, with the new p in it. Options have torch's
 // names and meaning, and the arithmetic has torch's order, so that both agree to the last digits in float64.

@@ -1,5 +1,6 @@
 // How does a training look? Loss and accuracy on canvases, from numbers that the kernel has thinned out.
-import { axes, colorOf, inside } from "./race_draw.js";
+// @ts-nocheck
+import { axes, colorOf, inside } from "../../race/page/draw.js";
 
 const BOX = { left: 58, right: 14, top: 14, bottom: 32 };
 
@@ -21,7 +22,10 @@ export function drawTraining(context, width, height, { training, facts, look }) 
   context.rect(plot.left, plot.top - 2, plot.width, plot.height + 2);
   context.clip();
   const at = (index) => plot.X(index * training.every);
-  Object.assign(context, { strokeStyle: look.dark ? "rgba(200, 214, 230, 0.34)" : "rgba(70, 90, 115, 0.30)", lineWidth: 1.1 });
+  Object.assign(context, {
+    strokeStyle: look.dark ? "rgba(200, 214, 230, 0.34)" : "rgba(70, 90, 115, 0.30)",
+    lineWidth: 1.1,
+  });
   context.stroke(trail(training.losses, at, plot.Y));
   for (const [from, to, name] of spells(training)) {
     Object.assign(context, { strokeStyle: nameColor(name, facts, look), lineWidth: 3, lineJoin: "round" });
@@ -35,7 +39,11 @@ export function drawTraining(context, width, height, { training, facts, look }) 
 export function drawAccuracy(context, width, height, { training, facts, look }) {
   context.clearRect(0, 0, width, height);
   const best = Math.max(...training.exams.map(([, share]) => share));
-  const plot = axes(inside(width, height, BOX), [0, longEnough(training.steps)], [0, Math.min(1, Math.max(0.4, best * 1.2))]);
+  const plot = axes(
+    inside(width, height, BOX),
+    [0, longEnough(training.steps)],
+    [0, Math.min(1, Math.max(0.4, best * 1.2))],
+  );
   const label = (value) => `${Math.round(100 * value)} %`;
   drawScale(context, plot, look, { xName: "step", yName: "test", label, most: 4 });
   drawLevel(context, plot, 1 / facts.classes.length, "guessing", look);
@@ -71,7 +79,7 @@ function longEnough(steps) {
 }
 
 function lossTop({ smoothed }, guess) {
-  const highest = smoothed.reduce((top, value) => (value > top ? value : top), 0);
+  const highest = smoothed.reduce((top, value) => Math.max(top, value), 0);
   return Math.min(Math.max(1.25 * guess, 1.2 * highest), 4 * guess);
 }
 
@@ -104,7 +112,13 @@ function roundSteps(high, most) {
 
 function drawScale(context, plot, look, { xName = "", yName, label, most = 5 }) {
   const { left, top, width, height } = plot;
-  Object.assign(context, { font: look.font, strokeStyle: look.grid, lineWidth: 1, textBaseline: "middle", textAlign: "right" });
+  Object.assign(context, {
+    font: look.font,
+    strokeStyle: look.grid,
+    lineWidth: 1,
+    textBaseline: "middle",
+    textAlign: "right",
+  });
   for (const value of roundSteps(plot.ylim[1], most)) {
     context.stroke(new Path2D(`M${left} ${plot.Y(value)}h${width}`));
     context.fillStyle = look.pale;
@@ -112,7 +126,8 @@ function drawScale(context, plot, look, { xName = "", yName, label, most = 5 }) 
   }
   context.textAlign = "center";
   for (const value of roundSteps(plot.xlim[1], width / 90)) {
-    if (plot.X(value) < left + width - 44) context.fillText(value.toLocaleString("en-US"), plot.X(value), top + height + 17);
+    if (plot.X(value) < left + width - 44)
+      context.fillText(value.toLocaleString("en-US"), plot.X(value), top + height + 17);
   }
   context.strokeRect(left, top, width, height);
   Object.assign(context, { fillStyle: look.ink, textAlign: "right" });
@@ -143,7 +158,13 @@ function drawMarks(context, plot, marks, look) {
     const row = ends.findIndex((end) => end < left - 8);
     if (row < 0) continue;
     ends[row] = left + width;
-    Object.assign(context, { textAlign: "left", fillStyle: look.ink, strokeStyle: look.ground, lineWidth: 4, lineJoin: "round" });
+    Object.assign(context, {
+      textAlign: "left",
+      fillStyle: look.ink,
+      strokeStyle: look.ground,
+      lineWidth: 4,
+      lineJoin: "round",
+    });
     const y = plot.top + plot.height - 14 - 20 * row;
     context.strokeText(text, left, y);
     context.fillText(text, left, y);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from course_utils.apps.race_state import RaceState, paths_of, surface_of
+from course_utils.apps.race.state import RaceState, paths_of, surface_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
