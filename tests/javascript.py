@@ -43,7 +43,9 @@ class Node:
         """What the function ``code`` makes of ``value``; what it throws is raised here."""
         self._process.stdin.write(json.dumps({"code": code, "value": value}) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, "Node has ended; what it said stands above"
+        answer = json.loads(line)
         if "error" in answer:
             raise AssertionError(answer["error"])
         return answer["result"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 from torch.optim.lr_scheduler import StepLR
 
+from course_utils.apps.common.app import App
 from course_utils.apps.live.optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
 from course_utils.apps.live.record import SHOWN, Mark, in_words
 from course_utils.apps.live.trainer import Trainer
@@ -483,47 +484,66 @@ def live():
     made.close()
 
 
+def wish(live, **wanted):
+    live._wishes = {"list": [{"number": live._answer["number"] + 1, **wanted}]}
+    return live._answer
+
+
 def test_a_click_on_the_page_is_obeyed(live):
-    live._obey(live, {"do": "step"}, [])
-    assert (live.stage, live.steps, live._progress["steps"]) == ("paused", 1, 1)
+    answer = wish(live, do="step")
+    assert (live.stage, live.steps, answer["steps"]) == ("paused", 1, 1)
 
 
 def test_a_slider_on_the_page_is_obeyed(live):
-    live._obey(live, {"set": {"lr": 0.3, "budget": 30}}, [])
-    assert (live.lr, live.budget, live._progress["lr"]) == (0.3, 30, 0.3)
+    answer = wish(live, set={"lr": 0.3, "budget": 30})
+    assert (live.lr, live.budget, answer["settings"]["lr"]) == (0.3, 30, 0.3)
 
 
 def test_a_refusal_is_told_beside_its_control(live):
-    live._obey(live, {"set": {"budget": None}}, [])
-    assert "budget must be a whole number" in live._progress["refused"]["budget"]
-    live._obey(live, {"do": "step"}, [])
-    assert live._progress["refused"] == {}
+    assert "budget must be a whole number" in wish(live, set={"budget": None})["refused"]["budget"]
+    assert wish(live, do="step")["refused"] == {}
 
 
-def test_a_message_that_means_nothing_does_nothing(live):
-    live._obey(live, {"do": "close"}, [])
-    live._obey(live, {}, [])
+def test_a_wish_that_means_nothing_does_nothing(live):
+    wish(live, do="close")
+    wish(live)
     assert live.stage == "ready"
+
+
+def test_a_trainer_and_a_widget_have_no_name_in_common_but_close():
+    own = {name for name in vars(Trainer) if not name.startswith("__")}
+    assert own & set(dir(App)) == {"close"}
+
+
+def test_a_loss_that_is_no_number_ends_the_training(live):
+    with torch.no_grad():
+        live.run.model.layers[2].weight.fill_(float("nan"))
+    live.start()
+    wait_until(lambda: live.stage == "stopped")
+    assert (live.steps, live._answer["lost"]) == (1, True)
+    live.reset()
+    live.advance(2)
+    assert (live.stage, live._answer["lost"]) == ("paused", False)
 
 
 def test_the_page_is_told_the_end_of_the_training(live):
     live.start()
-    wait_until(lambda: live._progress["stage"] == "finished")
-    wait_until(lambda: live._progress["exams"][-1][0] == 40)
-    assert live._progress["steps"] == 40
+    wait_until(lambda: live._answer["stage"] == "finished")
+    wait_until(lambda: live._answer["exams"][-1][0] == 40)
+    assert live._answer["steps"] == 40
 
 
 def test_the_page_gets_the_loss_and_its_moving_average(live):
     live.advance(20)
-    np.testing.assert_array_equal(np.frombuffer(live._progress["losses"], "<f4"), live.losses)
+    np.testing.assert_array_equal(np.frombuffer(live._answer["losses"], "<f4"), live.losses)
     smoothed = smooth(live.losses, 0.9).astype("<f4")
-    np.testing.assert_array_equal(np.frombuffer(live._progress["smoothed"], "<f4"), smoothed)
+    np.testing.assert_array_equal(np.frombuffer(live._answer["smoothed"], "<f4"), smoothed)
 
 
 def test_a_long_curve_is_thinned_out_for_the_page(live):
     live.budget = MOST_POINTS + 200
     live.advance(MOST_POINTS + 200)
-    told = np.frombuffer(live._progress["losses"], "<f4")
+    told = np.frombuffer(live._answer["losses"], "<f4")
     assert len(told) == 600
     np.testing.assert_array_equal(told, live.losses[::2])
 
@@ -540,7 +560,7 @@ def test_attributes_steer_the_training(live):
 def test_closing_the_widget_ends_the_thread(live):
     live.budget = 20_000
     live.start()
-    thread = live.trainer._thread
+    thread = live._thread
     live.close()
     assert not thread.is_alive()
 

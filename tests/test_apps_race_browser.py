@@ -101,7 +101,7 @@ def test_the_saved_output_has_a_picture_and_one_line_of_text(notebook):
 def test_an_arrow_key_changes_the_learning_rate(notebook):
     control(notebook, "learning rate of SGD").focus()
     notebook.page.keyboard.press("ArrowRight")
-    assert becomes(notebook, "race.lr['SGD']", 0.0944) == 0.0944
+    assert becomes(notebook, "race.lr['SGD']", 0.0909) == 0.0909
 
 
 def test_the_slider_for_all_sets_every_learning_rate(notebook):

@@ -1,11 +1,13 @@
 """The arithmetic of the page, run by Node: the rules and surfaces are those of torch, the words are true."""
 
 import json
+import random
 import re
 
 import pytest
 import torch
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.apps import OptimizerRace
 from course_utils.apps.race.state import OPTIMIZERS, SURFACES, paths_of, surface_of
 from course_utils.descent import descend
@@ -49,7 +51,9 @@ CASES = [
 @pytest.fixture(scope="module")
 def page():
     """What the page computes, asked of Node."""
-    with Node(RACE / "rules.js", RACE / "words.js", APPS / "common" / "page" / "frame.js") as node:
+    modules = (RACE / f"{name}.js" for name in ("rules", "surfaces", "run", "words"))
+    with Node(*modules, APPS / "common" / "page" / "numbers.js") as node:
+        node("(facts) => { globalThis.facts = facts }", OptimizerRace()._facts)
         yield node
 
 
@@ -62,13 +66,17 @@ def map_of(surface):
     return {"xlim": surface.xlim, "ylim": surface.ylim}
 
 
+def state_of(race, **changes):
+    """The settings of a race as its page has them."""
+    return {**race._answer["settings"], **changes}
+
+
 def raced(page, race):
     """The paths of a race as the page computes them."""
-    state = {**race.state().__dict__, "optimizers": list(race.optimizers)}
     paths = page(
         """([state, map]) => Object.fromEntries(state.optimizers.map(
-            (name) => [name, descend(...racer(name, state), LANDSCAPES[state.surface], map, state)]))""",
-        [state, map_of(surface_of(race.surface, race.condition_number))],
+            (name) => [name, pathOf(facts.algorithms[name], state, map)]))""",
+        [state_of(race), map_of(surface_of(race.surface, race.condition_number))],
     )
     assert list(paths) == list(race.optimizers)
     return paths
@@ -130,6 +138,32 @@ def test_a_whole_race_is_the_one_of_the_kernel(page, surface):
         torch.testing.assert_close(points, path.points, rtol=1e-9, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")
 
 
+def any_values(algorithm, seed):
+    """A value for every free option, out of its whole range."""
+    dice = random.Random(f"{algorithm.name} {seed}")
+    return {option.name: round(dice.uniform(option.low, option.high), 3) for option in algorithm.free}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("surface", [RAVINE, SADDLE], ids=lambda surface: surface.name)
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
+def test_the_rule_of_every_algorithm_is_that_of_its_class_whatever_its_free_options(page, algorithm, surface, seed):
+    """Twenty steps: so soon no rounding has been amplified, whichever options were drawn."""
+    values = any_values(algorithm, seed)
+    lr = 0.1 * algorithm.lr[surface.name]
+    theirs = descend(surface, lambda p: algorithm.make(p, lr=lr, values=values), steps=20)
+    state = {**values, "lr": {algorithm.name: lr}, "surface": surface.name, "start": surface.start, "steps": 20}
+    ours = page(
+        "([name, state, map]) => pathOf(facts.algorithms[name], { condition_number: 1, ...state }, map).points",
+        [algorithm.name, state, map_of(surface)],
+    )
+    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), theirs.points, rtol=1e-9, atol=1e-11)
+
+
+def test_every_algorithm_has_its_rule_under_the_name_of_its_class(page):
+    assert set(page("() => Object.keys(RULES)")) == {algorithm.rule for algorithm in ALGORITHMS.values()}
+
+
 @pytest.mark.parametrize("lr", [0.101, 0.11, 0.5, 5.0])
 def test_a_path_leaves_the_map_and_ends_at_the_steps_that_the_kernel_says(page, lr):
     race = OptimizerRace(RAVINE, OPTIMIZERS, lr=lr, steps=300)
@@ -173,9 +207,11 @@ def rows_of(page, race, name, step):
     """The arithmetic of one step, and the path it belongs to."""
     race.optimizers = [name]
     path = raced(page, race)[name]
-    state = {**race.state().__dict__, "optimizers": [name]}
-    code = "([name, state, path, step]) => arithmetic(name, stepInFull(name, state, path, step))"
-    return page(code, [name, state, path, step]), path
+    code = """([name, state, path, step]) => {
+        const algorithm = facts.algorithms[name];
+        return arithmetic(algorithm.rule, stepInFull(algorithm, state, path, step));
+    }"""
+    return page(code, [name, state_of(race), path, step]), path
 
 
 def value_of(text):
@@ -221,5 +257,5 @@ def test_momentum_zero_is_written_as_plain_sgd(page):
 def test_there_is_no_arithmetic_before_the_first_and_after_the_last_step(page, step):
     race = OptimizerRace(BEALE, ["Adam"], steps=300)
     path = raced(page, race)["Adam"]
-    state = {**race.state().__dict__, "optimizers": ["Adam"]}
-    assert page("([s, p, k]) => stepInFull('Adam', s, p, k)", [state, path, step]) is None
+    told = page("([s, p, k]) => stepInFull(facts.algorithms.Adam, s, p, k)", [state_of(race), path, step])
+    assert told is None

@@ -15,14 +15,15 @@ Check = Callable[[str, Any], Any]
 class Refused(TraitError, ValueError):  # noqa: N818
     """A setting got a value that it may not hold. A ``ValueError``, and a ``TraitError`` for traitlets to roll back."""
 
+    setting: str = ""  #: the control beside which the words belong, where that is not the one that was set
+
 
 class Setting(TraitType[Any, Any]):
-    """A trait, shared with the browser, whose value has passed ``check(name, value)``, which returns what to keep."""
+    """A trait whose value has passed ``check(name, value)``, which returns what to keep."""
 
-    def __init__(self, check: Check, default: Any, **options: Any) -> None:
+    def __init__(self, check: Check, default: Any) -> None:
         self.check = check
-        super().__init__(default, **options)
-        self.tag(sync=True)
+        super().__init__(default)
 
     def validate(self, obj: Any, value: Any) -> Any:
         """What the setting keeps of ``value``, or an exception in words; called by traitlets at each assignment."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch.optim import Optimizer
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.apps.common.settings import a_choice, a_number
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "set_momentum",
 ]
 
-CHOICES = ("SGD", "Nesterov", "RMSprop", "Adagrad", "Adam", "AdamW")
+# Two that differ only in the value of an option are one choice here: SGD has a momentum to set.
+_MADE = {(algorithm.rule, *algorithm.fixed): algorithm for algorithm in reversed(ALGORITHMS.values())}
+CHOICES = tuple(name for name, algorithm in ALGORITHMS.items() if algorithm in _MADE.values())
 LR_RANGE = (1e-6, 10.0)
 a_rate = a_number(*LR_RANGE, example=0.01)
 a_momentum = a_number(0.0, 0.999, example=0.9)
@@ -50,10 +53,10 @@ def momentum_of(optimizer: Optimizer) -> float | None:
 
 
 def make(name: str, parameters: Iterable[torch.nn.Parameter], *, lr: float) -> Optimizer:
-    """A new optimizer of torch with its own defaults; Nesterov has a momentum of 0.9, for it needs one."""
-    if name == "Nesterov":
-        return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True)
-    made: Optimizer = getattr(torch.optim, name)(parameters, lr=lr)
+    """A new optimizer of torch with the defaults of the course, but with torch's own weight decay."""
+    algorithm = ALGORITHMS[name]
+    options = {key: value for key, value in algorithm.options({}).items() if key != "weight_decay"}
+    made: Optimizer = algorithm.find()(parameters, lr=lr, **options)
     return made
 
 

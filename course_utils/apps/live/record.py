@@ -60,6 +60,12 @@ class Record:
     momentum: float | None  #: None where the optimizer has none to change
     error: Exception | None  #: what ended a failed training
 
+    @property
+    def lost_since(self) -> int | None:
+        """The first step whose loss was no finite number, which ended the training; None if there is none."""
+        lost = np.flatnonzero(~np.isfinite(self.losses))
+        return int(lost[0]) if len(lost) else None
+
 
 def examined(model: nn.Module, images: Loader, step: int) -> Exam:
     """Measure ``model`` on all batches of ``images`` and keep what it says of the first ones."""
@@ -93,18 +99,13 @@ def in_words(record: Record) -> str:
     if record.error is not None:
         kind, said = type(record.error).__name__, str(record.error).split("\n")[0]
         return f"{kind} after {done}: {said}. Press Reset to begin anew."
-    sentence = {
+    if record.lost_since is not None:
+        since = f"the loss is no finite number since step {record.lost_since:,}"
+        return f"Stopped after {done}: {since}. Press Reset and try a smaller lr."
+    return {
         "ready": "Ready. Start trains until the budget is used up; Step does one update.",
         "running": f"Training: {done} of {record.budget:,}, epoch {record.steps // record.batches + 1}.",
         "paused": f"Paused after {done}.",
         "finished": f"The budget of {record.budget:,} steps is used up. Raise it to go on, or press Reset.",
         "stopped": f"Stopped after {done}. Press Reset to begin anew.",
     }[record.stage]
-    return sentence + _blown_up(record.losses)
-
-
-def _blown_up(losses: Sequence[float] | npt.NDArray[np.float32]) -> str:
-    lost = np.flatnonzero(~np.isfinite(losses))
-    if not len(lost):
-        return ""
-    return f" The loss is no finite number since step {lost[0]:,}: press Reset and try a smaller lr."

@@ -12,6 +12,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
+
 from course_utils.apps.common.settings import Refused, a_whole_number
 from course_utils.apps.live.begin import images_to_measure_on, way_back
 from course_utils.apps.live.optimizer import (
@@ -69,21 +72,24 @@ class Trainer:
         budget: int = 2_000,
         test_every: int = 25,
     ) -> None:
+        self._lock = threading.RLock()
         self._test_every = a_whole_number(1, MOST_STEPS, example=25)("test_every", test_every)
         self._budget = int(_a_budget("budget", budget))
-        self._lock = threading.RLock()
         self._data, self._test_split = data, test_split
         self._again = way_back(run)
-        self._thread: threading.Thread | None = None
-        self._closed = False
-        self._stage: Stage = "ready"
-        self._token: object | None = None  # of the thread that may train; another one, or None, ends it
-        self.listener: Callable[[], None] = _nothing  #: called after every update and every command, without the lock
         self._begin()
         for other in list(_TRAINERS):
             if other.run.model is self.run.model:
-                other.close()
+                other._end()
         _TRAINERS.add(self)
+
+    _thread: threading.Thread | None = None
+    _closed = False
+    _stage: Stage = "ready"
+    _token: object | None = None  # of the thread that may train; another one, or None, ends it
+
+    def _changed(self) -> None:
+        """Called after every update and every command, without the lock."""
 
     # ---- What it knows ----------------------------------------------------------------------------------------------
 
@@ -100,7 +106,6 @@ class Trainer:
     def record(self) -> Record:
         """All that is known now, taken between two updates; on a GPU this waits for the device."""
         with self._lock:
-            optimizer = self.run.optimizer
             return Record(
                 stage=self._stage,
                 steps=self.steps,
@@ -108,12 +113,54 @@ class Trainer:
                 batches=len(self._data),
                 losses=self.run.losses[self._first :].cpu().numpy().copy(),
                 exams=tuple(self._exams),
-                marks=tuple(self._marks),
-                optimizer=name_of(optimizer),
-                lr=lr_of(optimizer),
-                momentum=momentum_of(optimizer),
+                marks=self.marks,
+                optimizer=self.optimizer,
+                lr=self.lr,
+                momentum=self.momentum,
                 error=self._error,
             )
+
+    @property
+    def losses(self) -> npt.NDArray[np.float32]:
+        """The loss of every update, float32 ``(steps,)``."""
+        return self.record().losses
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test images that were classified rightly when last measured, 0 to 1."""
+        return self.record().exams[-1].accuracy
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What was changed by hand, and before which update."""
+        return tuple(self._marks)
+
+    @property
+    def optimizer(self) -> str:
+        """The name of the optimizer; assign another one of SGD, Nesterov, RMSprop, Adagrad, Adam and AdamW."""
+        return name_of(self.run.optimizer)
+
+    @optimizer.setter
+    def optimizer(self, name: str) -> None:
+        self.change(optimizer=name)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; assign another one, from 1e-6 to 10."""
+        return lr_of(self.run.optimizer)
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self.change(lr=lr)
+
+    @property
+    def momentum(self) -> float | None:
+        """The momentum of SGD or β₁ of Adam, None where there is none; assign another one, from 0 to 0.999."""
+        return momentum_of(self.run.optimizer)
+
+    @momentum.setter
+    def momentum(self, momentum: float) -> None:
+        self.change(momentum=momentum)
 
     # ---- Commands ---------------------------------------------------------------------------------------------------
 
@@ -125,7 +172,7 @@ class Trainer:
                 work = (weakref.ref(self), self._token)
                 self._thread = threading.Thread(target=_work, args=work, name="LiveTraining", daemon=True)
                 self._thread.start()
-        self.listener()
+        self._changed()
 
     def pause(self) -> None:
         """Stop after the present update; ``start`` goes on from there."""
@@ -160,10 +207,13 @@ class Trainer:
         with self._lock:
             if not self._closed:
                 self._begin()
-        self.listener()
+        self._changed()
 
     def close(self) -> None:
         """End the thread for ever."""
+        self._end()
+
+    def _end(self) -> None:
         with self._lock:
             self._closed, self._token = True, None
             if self._stage == "running":
@@ -189,7 +239,7 @@ class Trainer:
                 set_lr(self.run.optimizer, rate)
             if share is not None:
                 self._set_momentum(share)
-        self.listener()
+        self._changed()
 
     @property
     def budget(self) -> int:
@@ -242,7 +292,7 @@ class Trainer:
             self._update(in_thread=True)
             going = token is self._token
         if going:
-            self.listener()
+            self._changed()
         else:
             self._rest()
         return going
@@ -251,21 +301,23 @@ class Trainer:
         """One update, and an exam if it is time for one."""
         began = time.perf_counter()
         with self._keeping_errors():
-            next(self._updates)
+            loss = next(self._updates).loss
             self._trained_s += time.perf_counter() - began
             since = self.steps - self._exams[-1].step
             if since >= self._test_every and not (in_thread and self._examined_s > TEST_SHARE * self._trained_s):
                 self._examine()
             if self.steps >= self._budget:
                 self._token, self._stage = None, "finished"
+            if not loss.isfinite():  # nothing that comes after it is a training any more
+                self._token, self._stage = None, "stopped"
 
     def _rest(self) -> None:
         """Say at once that the training has halted; then measure the weights that it rests on, and say that."""
-        self.listener()
+        self._changed()
         with self._lock, self._keeping_errors():
             if self._stage not in ("running", "failed") and self._exams[-1].step != self.steps:
                 self._examine()
-        self.listener()
+        self._changed()
 
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
@@ -307,7 +359,3 @@ def _work(trainer_ref: weakref.ref[Trainer], token: object) -> None:
     while (trainer := trainer_ref()) is not None and trainer._turn(token):
         del trainer
         time.sleep(YIELD_S)
-
-
-def _nothing() -> None:
-    """Nobody listens."""

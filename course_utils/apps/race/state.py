@@ -10,26 +10,18 @@ from typing import Any
 
 import torch
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.descent import Path, Sweep, descend, descend_many
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, Point, Surface, quadratic
 
 __all__ = ["OPTIMIZERS", "OWN_LR", "SURFACES", "RaceState", "paths_of", "settings_of", "stability_of", "surface_of"]
 
-OPTIMIZERS = ("SGD", "Momentum", "Nesterov", "RMSprop", "Adagrad", "Adam", "AdamW")
+OPTIMIZERS = tuple(ALGORITHMS)
 SURFACES = {"Quadratic": QUADRATIC, "Ravine": RAVINE, "Saddle": SADDLE, "Rosenbrock": ROSENBROCK, "Beale": BEALE}
 SETTINGS = 64  # learning rates, and momenta, of the stability map
 
 # Learning rates with which 100 steps from the surface's own start are worth seeing: none leaves the map.
-OWN_LR = {
-    name: dict(zip(OPTIMIZERS, rates, strict=True))
-    for name, rates in {
-        "Quadratic": (0.1, 0.02, 0.02, 0.2, 1.0, 0.5, 0.5),
-        "Ravine": (0.09, 0.02, 0.02, 0.2, 1.0, 0.3, 0.3),
-        "Saddle": (0.1, 0.05, 0.05, 0.02, 0.2, 0.05, 0.05),
-        "Rosenbrock": (0.001, 0.001, 0.0005, 0.02, 0.5, 0.5, 0.5),
-        "Beale": (0.01, 0.001, 0.001, 0.1, 0.5, 0.1, 0.1),
-    }.items()
-}
+OWN_LR = {surface: {name: algorithm.lr[surface] for name, algorithm in ALGORITHMS.items()} for surface in SURFACES}
 
 
 @dataclass(frozen=True)
@@ -41,12 +33,7 @@ class RaceState:
     start: Point
     optimizers: tuple[str, ...]
     lr: Mapping[str, float]  #: of every optimizer, also of those that do not race
-    momentum: float  #: of Momentum and Nesterov
-    dampening: float  #: of Momentum; torch has none for Nesterov
-    beta1: float  #: of Adam and AdamW
-    beta2: float  #: of Adam and AdamW
-    alpha: float  #: of RMSprop
-    weight_decay: float
+    options: Mapping[str, float]  #: the free options of all algorithms, by name
     steps: int
 
 
@@ -65,24 +52,7 @@ def paths_of(state: RaceState) -> dict[str, Path]:
 
 
 def _maker(name: str, state: RaceState) -> Callable[[list[torch.nn.Parameter]], Any]:
-    rule, options = _torch_rule(name, state)
-    return lambda params: rule(params, lr=state.lr[name], weight_decay=state.weight_decay, **options)
-
-
-def _torch_rule(name: str, state: RaceState) -> tuple[Any, dict[str, Any]]:
-    """The class in torch, and its options besides lr and weight decay."""
-    betas = (state.beta1, state.beta2)
-    rules: dict[str, tuple[Any, dict[str, Any]]] = {
-        "SGD": (torch.optim.SGD, {}),
-        "Momentum": (torch.optim.SGD, {"momentum": state.momentum, "dampening": state.dampening}),
-        # torch refuses Nesterov without momentum, where it would be plain SGD.
-        "Nesterov": (torch.optim.SGD, {"momentum": state.momentum, "nesterov": state.momentum > 0}),
-        "RMSprop": (torch.optim.RMSprop, {"alpha": state.alpha}),
-        "Adagrad": (torch.optim.Adagrad, {}),
-        "Adam": (torch.optim.Adam, {"betas": betas}),
-        "AdamW": (torch.optim.AdamW, {"betas": betas}),
-    }
-    return rules[name]
+    return lambda params: ALGORITHMS[name].make(params, lr=state.lr[name], values=state.options)
 
 
 def settings_of(surface: Surface) -> tuple[torch.Tensor, torch.Tensor, float]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
 import traitlets
 
+from course_utils.algorithms import ALGORITHMS, OPTIONS, Algorithm, Option
 from course_utils.apps.common.app import App, page
 from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
 from course_utils.apps.race.picture import render
@@ -33,7 +33,10 @@ __all__ = ["OptimizerRace"]
 _LOWEST_LR, _HIGHEST_LR, _MOST_STEPS = 1e-5, 10.0, 500
 _FARTHEST = 1e9  # no coordinate of any map comes near it
 _a_rate = a_number(_LOWEST_LR, _HIGHEST_LR, example=0.1)
-_a_share = a_number(0.0, 0.9999, example=0.9)
+_FREE = {
+    name: Setting(a_number(option.low, option.high, example=option.example), option.default)
+    for name, option in OPTIONS.items()
+}
 _SWEPT = ("surface", "condition_number", "start", "steps", "chosen", "view")  # what the stability map depends on
 
 
@@ -69,18 +72,12 @@ class OptimizerRace(App):
     start = Setting(lambda name, value: _checked_point(name, value), RAVINE.start)
     optimizers = Setting(names_of(OPTIMIZERS), ["SGD", "Momentum", "Adam"])
     lr = Setting(lambda name, value: _checked_rates(name, value), OWN_LR["Ravine"])
-    momentum = Setting(_a_share, 0.9)
-    dampening = Setting(a_number(0, 1, example=0.5), 0.0)
-    beta1 = Setting(_a_share, 0.9)
-    beta2 = Setting(_a_share, 0.999)
-    alpha = Setting(_a_share, 0.99)
-    weight_decay = Setting(a_number(0, 1, example=0.01), 0.0)
     steps = Setting(a_whole_number(1, _MOST_STEPS, example=100), 100)
     step = Setting(a_whole_number(0, _MOST_STEPS, example=10), 100)
     chosen = Setting(a_choice(OPTIMIZERS), "Momentum")
     view = Setting(a_choice(("loss", "stability")), "loss")
+    locals().update(_FREE)  # one setting for each free option of an algorithm: momentum, beta1, ...
 
-    _facts = traitlets.Dict().tag(sync=True)  # what the page must know and cannot change
     _stability = traitlets.Dict().tag(sync=True)  # the stability map, as numbers to draw
 
     _esm, _css = page("race")
@@ -96,17 +93,7 @@ class OptimizerRace(App):
         view: str = "loss",
         **settings: Any,
     ) -> None:
-        allowed = {
-            "momentum",
-            "dampening",
-            "beta1",
-            "beta2",
-            "alpha",
-            "weight_decay",
-            "condition_number",
-            "step",
-            "chosen",
-        }
+        allowed = {*OPTIONS, "condition_number", "step", "chosen"}
         if unknown := sorted(set(settings) - allowed):
             raise TypeError(f"OptimizerRace has no setting {unknown[0]!r}; try one of {', '.join(sorted(allowed))}")
         name = _checked_surface("surface", surface)
@@ -123,14 +110,23 @@ class OptimizerRace(App):
             **own,
         )
         self._sweep()
+        self._tell()
         self.observe(self._enter_surface, "surface")
         self.observe(self._keep_step_in_range, "steps")
         self.observe(self._sweep, _SWEPT)
+        self.observe(self._follow, _SETTINGS)
 
     def state(self) -> RaceState:
         """All that decides the paths, as a frozen record."""
-        values = {field.name: getattr(self, field.name) for field in fields(RaceState)}
-        return RaceState(**{**values, "optimizers": tuple(self.optimizers), "lr": dict(self.lr)})
+        return RaceState(
+            surface=self.surface,
+            condition_number=self.condition_number,
+            start=self.start,
+            optimizers=tuple(self.optimizers),
+            lr=dict(self.lr),
+            options={name: getattr(self, name) for name in OPTIONS},
+            steps=self.steps,
+        )
 
     def paths(self) -> dict[str, Path]:
         """The path of every optimizer that races, by name, computed by ``torch.optim``.
@@ -176,6 +172,18 @@ class OptimizerRace(App):
     def _keep_step_in_range(self, change: Any) -> None:
         self.step = self.steps if self.step == change["old"] else min(self.step, self.steps)
 
+    def _told(self) -> dict[str, Any]:
+        return {"settings": {name: getattr(self, name) for name in _SETTINGS}}
+
+    def _set(self, settings: Mapping[str, Any]) -> None:
+        """The settings of the hand, checked together; a surface goes first, for it brings its own start and lr."""
+        if "surface" in settings:
+            self.surface = settings["surface"]
+        with self.hold_trait_notifications():
+            for name in _SETTINGS:
+                if name in settings:
+                    setattr(self, name, settings[name])
+
     def _enter_surface(self, change: Any) -> None:
         self.start, self.lr = SURFACES[self.surface].start, OWN_LR[self.surface]
 
@@ -195,14 +203,14 @@ class OptimizerRace(App):
         }
 
 
-def _facts() -> dict[str, Any]:
-    """Maps, colours and markers: written once in Python, used on the page."""
-    from course_utils.plots import COLORS, MARKERS
+_SETTINGS = tuple(name for name, trait in OptimizerRace.class_own_traits().items() if isinstance(trait, Setting))
 
+
+def _facts() -> dict[str, Any]:
+    """Algorithms and maps: written once in Python, used on the page."""
     return {
-        "optimizers": list(OPTIMIZERS),
-        "colors": COLORS,
-        "markers": MARKERS,
+        "algorithms": {name: _about(algorithm) for name, algorithm in ALGORITHMS.items()},
+        "options": [_about_option(option) for option in OPTIONS.values()],
         "range": {"lr": [_LOWEST_LR, _HIGHEST_LR], "steps": [1, _MOST_STEPS]},
         "surfaces": {
             name: {
@@ -217,6 +225,19 @@ def _facts() -> dict[str, Any]:
             for name, surface in SURFACES.items()
         },
     }
+
+
+def _about(algorithm: Algorithm) -> dict[str, Any]:
+    names = ("name", "rule", "fixed", "color", "marker", "words")
+    free = [{"name": option.name, "keyword": option.torch_name} for option in algorithm.free]
+    return {**{name: getattr(algorithm, name) for name in names}, "free": free}
+
+
+def _about_option(option: Option) -> dict[str, Any]:
+    having = [algorithm.name for algorithm in ALGORITHMS.values() if option in algorithm.free]
+    lowest, highest, step = option.slide
+    hint = "all" if len(having) == len(ALGORITHMS) else ", ".join(having)
+    return {"name": option.name, "label": option.label, "hint": hint, "min": lowest, "max": highest, "step": step}
 
 
 def _checked_surface(name: str, value: Any) -> str:

@@ -66,6 +66,11 @@ class Plan:
         """How often the run calls ``scheduler.step()``."""
         return self.epochs * (self.steps_per_epoch if self.cadence == "step" else 1)
 
+    def coincides_with(self, other: Plan) -> bool:
+        """Whether every update has the same lr, up to the rounding of torch's own recurrences."""
+        same_run = (self.epochs, self.steps_per_epoch) == (other.epochs, other.steps_per_epoch)
+        return same_run and np.allclose(self.curve, other.curve, rtol=1e-9, atol=0)
+
     @property
     def given(self) -> dict[str, Any]:
         """The parameters that one has to write: those that are not torch's defaults anyway."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import traitlets
 
 from course_utils.apps.common.app import App, page
 from course_utils.apps.common.settings import Setting, a_choice
@@ -15,10 +14,8 @@ from course_utils.apps.schedule.controls import controls_of, entry_of, names
 from course_utils.apps.schedule.picture import render
 from course_utils.apps.schedule.plan import (
     FLOOR,
-    LIMITS,
     SETTINGS,
     Plan,
-    Unfit,
     changed,
     frozen_from,
     in_words,
@@ -34,11 +31,20 @@ __all__ = ["ScheduleLab"]
 MOST_PINNED = 2
 
 
-def _checked_as_a_whole() -> Setting:
-    """A setting that is checked together with all others; the page gets them in one message instead."""
-    setting = Setting(lambda name, value: value, None)
-    setting.tag(sync=False)
-    return setting
+class _OfThePlan:
+    """A setting that is checked together with all others: read from the plan, assigned by ``change``."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, lab: ScheduleLab | None, owner: type) -> Any:
+        if lab is None:
+            return self
+        value = getattr(lab.plan, self.name)
+        return dict(value) if isinstance(value, Mapping) else value
+
+    def __set__(self, lab: ScheduleLab, value: Any) -> None:
+        lab.change(**{self.name: value})
 
 
 class ScheduleLab(App):
@@ -61,17 +67,13 @@ class ScheduleLab(App):
         ValueError: a setting is out of range; the message says what is allowed.
     """
 
-    scheduler = _checked_as_a_whole()
-    parameters = _checked_as_a_whole()
-    lr = _checked_as_a_whole()
-    epochs = _checked_as_a_whole()
-    steps_per_epoch = _checked_as_a_whole()
-    cadence = _checked_as_a_whole()
+    scheduler = _OfThePlan()
+    parameters = _OfThePlan()
+    lr = _OfThePlan()
+    epochs = _OfThePlan()
+    steps_per_epoch = _OfThePlan()
+    cadence = _OfThePlan()
     scale = Setting(a_choice(("linear", "log")), "linear")
-
-    _facts = traitlets.Dict().tag(sync=True)  # what the page must know and cannot change
-    _asked = traitlets.Dict().tag(sync=True)  # what a hand on the page wants: {"number": 3, "settings": {...}}
-    _view = traitlets.Dict().tag(sync=True)  # what the page shows: the last plan that works, and what was refused
 
     _esm, _css = page("schedule")
 
@@ -86,20 +88,13 @@ class ScheduleLab(App):
         lr: float = 0.1,
         scale: str = "linear",
     ) -> None:
-        self._plan = planned(
-            scheduler=scheduler,
-            parameters={} if parameters is None else parameters,
-            lr=lr,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            cadence=cadence,
-        )
-        self._at_first = self._plan
+        given = {} if parameters is None else parameters
+        run = {"lr": lr, "epochs": epochs, "steps_per_epoch": steps_per_epoch, "cadence": cadence}
+        self._at_first = self._plan = planned(scheduler=scheduler, parameters=given, **run)
         self._pins: list[Plan] = []
-        self._adopting = False
         super().__init__(scale=scale, _facts=_facts())
-        self._adopt(self._plan)
-        self.observe(self._answer, "_asked")
+        self._tell()
+        self.observe(self._follow, "scale")
 
     @property
     def plan(self) -> Plan:
@@ -109,7 +104,7 @@ class ScheduleLab(App):
     @property
     def code(self) -> str:
         """The torch code that makes the curve, given ``model`` and ``loader``."""
-        return code_of(self._plan)
+        return code_of(self.plan)
 
     @property
     def pinned(self) -> tuple[Plan, ...]:
@@ -118,7 +113,7 @@ class ScheduleLab(App):
 
     def curve(self) -> Curve:
         """The lr of every update, float64 ``(epochs * steps_per_epoch,)``."""
-        return self._plan.curve.copy()
+        return self.plan.curve.copy()
 
     def change(self, **settings: Any) -> None:
         """Set several things at once, and draw once.
@@ -127,12 +122,13 @@ class ScheduleLab(App):
             TypeError: there is no such setting.
             ValueError: a setting is out of range, or they do not fit together; nothing is changed.
         """
-        self._adopt(changed(self._plan, settings))
+        self._plan = changed(self._plan, settings)
+        self._follow()
 
     def pin(self) -> None:
         """Keep the present curve for comparison; the oldest of three makes room."""
-        self._pins = [*self._pins, self._plan][-MOST_PINNED:]
-        self._adopt(self._plan)
+        self._pins = [*self._pins, self.plan][-MOST_PINNED:]
+        self._follow()
 
     def unpin(self, index: int | None = None) -> None:
         """Let go of the pinned curve ``index``, or of all.
@@ -146,71 +142,41 @@ class ScheduleLab(App):
         if index is not None and not 0 <= index < len(self._pins):
             raise IndexError(f"index must be below {len(self._pins)}, the pinned curves, got {index}; try unpin()")
         self._pins = [] if index is None else [*self._pins[:index], *self._pins[index + 1 :]]
-        self._adopt(self._plan)
+        self._follow()
 
     def reset(self) -> None:
         """All settings as they were at first; what is pinned stays."""
-        self._adopt(self._at_first)
+        self._plan = self._at_first
+        self._follow()
 
     def figure(self) -> Figure:
         """The curve, and those that are pinned, as a matplotlib Figure."""
-        return render(self._plan, self._pins, log=self.scale == "log")
+        return render(self.plan, self._pins, log=self.scale == "log")
 
-    @traitlets.validate(*SETTINGS)
-    def _fitting(self, proposal: Any) -> Any:
-        """What is kept of an assigned setting; refused if the whole would not make a curve."""
-        name, value = proposal["trait"].name, proposal["value"]
-        return value if self._adopting else getattr(changed(self._plan, {name: value}), name)
+    def _told(self) -> dict[str, Any]:
+        return {
+            "settings": {**{name: getattr(self, name) for name in SETTINGS}, "scale": self.scale},
+            "plan": _drawn(self.plan, self.plan),
+            "pins": [_drawn(pin, self.plan) for pin in self._pins],
+            "code": self.code,
+            "words": in_words(self.plan),
+        }
 
-    @traitlets.observe(*SETTINGS)
-    def _follow(self, change: Any) -> None:
-        if not self._adopting:
-            self._adopt(changed(self._plan, {change["name"]: change["new"]}))
+    def _set(self, settings: Mapping[str, Any]) -> None:
+        wanted = dict(settings)
+        if "scale" in wanted:
+            self.scale = wanted.pop("scale")
+        if wanted:
+            self.change(**wanted)
 
-    def _adopt(self, plan: Plan, *, refused: Mapping[str, str] | None = None) -> None:
-        """Make ``plan`` the present one: its values are those of the attributes, and the page shows it."""
-        self._plan, self._adopting = plan, True
-        try:
-            for name in SETTINGS:
-                value = getattr(plan, name)
-                setattr(self, name, dict(value) if name == "parameters" else value)
-        finally:
-            self._adopting = False
-        number = self._asked.get("number", 0)
-        self._view = {**_view(plan, self._pins), "answer": {"number": number, "refused": dict(refused or {})}}
-
-    def _answer(self, change: Any) -> None:
-        """Do what the hand on the page wants, or say beside the control why not; the last good curve stays."""
-        asked = self._asked
-        try:
-            self._do(asked)
-        except Unfit as error:
-            self._adopt(self._plan, refused={error.setting: str(error)})
-
-    def _do(self, asked: Mapping[str, Any]) -> None:
-        actions = {"pin": self.pin, "reset": self.reset}
-        if asked.get("unpin", len(self._pins)) < len(self._pins):  # a second click may come when it is gone
-            self.unpin(asked["unpin"])
-        elif asked.get("do") in actions:
-            actions[asked["do"]]()
-        else:
-            self._adopt(changed(self._plan, asked.get("settings", {})))
+    def _do(self, name: str, *given: Any) -> None:
+        if name == "unpin" and given[0] < len(self._pins):  # a second click may come when it is gone
+            self.unpin(given[0])
+        elif name in ("pin", "reset"):
+            getattr(self, name)()
 
 
-def _view(plan: Plan, pins: list[Plan]) -> dict[str, Any]:
-    """What the page draws and writes."""
-    settings = {name: getattr(plan, name) for name in SETTINGS}
-    return {
-        "settings": {**settings, "parameters": dict(plan.parameters)},
-        "plan": _drawn(plan),
-        "pins": [_drawn(pin) for pin in pins],
-        "code": code_of(plan),
-        "words": in_words(plan),
-        "calls": plan.calls,
-    }
-
-
-def _drawn(plan: Plan) -> dict[str, Any]:
+def _drawn(plan: Plan, present: Plan) -> dict[str, Any]:
     """A curve as the steps where it changes and its values from there: few for stairs, all for a smooth one."""
     at = np.concatenate([[0], np.flatnonzero(np.diff(plan.curve)) + 1])
     return {
@@ -219,6 +185,7 @@ def _drawn(plan: Plan) -> dict[str, Any]:
         "steps": len(plan.curve),
         "steps_per_epoch": plan.steps_per_epoch,
         "frozen": frozen_from(plan),
+        "same": plan.coincides_with(present),
         "at": at.astype("<u4").tobytes(),
         "values": plan.curve[at].astype("<f8").tobytes(),
     }
@@ -230,7 +197,6 @@ def _facts() -> dict[str, Any]:
 
     return {
         "floor": FLOOR,
-        "limits": LIMITS,
         "colors": OTHERS[:3],
         "schedulers": {name: _about(name) for name in names()},
     }

@@ -1,32 +1,84 @@
-// How is a step worked out? The arithmetic of one step of each rule, written with its numbers.
-// @ts-nocheck
-import { written } from "../../common/page/frame.js";
+// How is a race told? How each path ended, and one step of each rule written with its numbers.
+import { written } from "../../common/page/numbers.js";
 
+/** @import { Chart, FullStep, Memory, Path, Preview, Row, RuleOptions, Settings, Track } from "./types.js" */
+
+/** @param {number} value */
 const sub = (value) => (value < 0 || Object.is(value, -0) ? `(${written(value)})` : written(value));
 
-/** How a race of one ended, in words; `step` is the last one shown. */
+/**
+ * How a race of one ended, in words; `step` is the last one shown.
+ * @param {Path} path
+ * @param {number} step
+ */
 export function fate(path, step) {
   const { leftForGoodAt, losses } = path;
   if (leftForGoodAt !== null && leftForGoodAt <= step) return `left the map at step ${leftForGoodAt}`;
   return `loss ${written(losses[Math.min(step, losses.length - 1)], 3)}`;
 }
 
-/** The rows of a step: symbol, rule, and for x and y the arithmetic and its result. */
-export function arithmetic(name, { options, point, gradient, before, after }) {
-  const decays = options.weight_decay > 0 && name !== "AdamW";
+/** @param {Preview} run */
+export const runInWords = ({ lr, momentum, path }) =>
+  `lr ${written(lr, 3)}, momentum ${written(momentum, 3)}: ${fate(path, Number.POSITIVE_INFINITY)}`;
+
+/**
+ * What a listener has to know of the whole race.
+ * @param {Settings} state
+ * @param {Track[]} tracks
+ * @param {Chart} chart
+ */
+export function summary(state, tracks, { title }) {
+  const each = tracks.map(({ name, path }) => `${name} ${fate(path, state.step)}`).join("; ");
+  return `${title}, step ${state.step} of ${state.steps}. ${each || "Nobody races."}`;
+}
+
+/**
+ * Why there is no step to write out.
+ * @param {Settings} state
+ * @param {Path} path
+ */
+export const whyNone = ({ step, chosen }, { divergedAt }) =>
+  step === 0
+    ? "Press Step: then the first step stands here in numbers."
+    : `At step ${divergedAt} the numbers of ${chosen} became too large to go on.`;
+
+/** @typedef {{ point: number[], slope: number[], before: Record<string, any>[], after: Memory[], options: RuleOptions }} Story */
+
+/** @type {(write: (axis: number) => string) => string[]} */
+const both = (write) => [0, 1].map(write);
+
+/** @type {(symbol: string, rule: string, texts: string[], values: number[]) => Row} */
+const row = (symbol, rule, texts, values) => ({ symbol, rule, texts, values });
+
+/**
+ * The rows of a step: symbol, rule, and for x and y the arithmetic and its result.
+ * @param {string} rule the name of its class in torch
+ * @param {FullStep} step
+ * @returns {Row[]}
+ */
+export function arithmetic(rule, { options, point, gradient, before, after }) {
+  const decays = options.weight_decay > 0 && rule !== "AdamW";
   const slope = point.map((p, i) => (decays ? gradient[i] + options.weight_decay * p : gradient[i]));
-  const row = (symbol, rule, texts, values) => ({ symbol, rule, texts, values });
-  const both = (write) => [0, 1].map(write);
   const rows = [row("p", "the point", ["", ""], point), row("g", "gradient there", ["", ""], gradient)];
   if (decays) {
     const texts = both((i) => `${sub(gradient[i])} + ${written(options.weight_decay)} · ${sub(point[i])}`);
     rows.push(row("g", "g + weight decay · p", texts, slope));
   }
-  const story = { point, slope, before, after, options, row, both };
-  return [...rows, ...STORIES[name](story)];
+  return [...rows, ...(STORIES[rule] ?? untold)({ point, slope, before, after, options })];
 }
 
-function move({ point, after, options, row, both }, symbol, direction) {
+/** @type {(story: Story) => Row[]} a rule that has no story of its own yet */
+const untold = ({ after }) => [
+  row(
+    "p",
+    "after the step",
+    ["", ""],
+    after.map(({ p }) => p),
+  ),
+];
+
+/** @type {(story: Story, symbol: string, direction: number[]) => Row} */
+function move({ point, after, options }, symbol, direction) {
   const texts = both((i) => `${sub(point[i])} − ${written(options.lr)} · ${sub(direction[i])}`);
   return row(
     "p",
@@ -36,8 +88,11 @@ function move({ point, after, options, row, both }, symbol, direction) {
   );
 }
 
-/** The first step of torch begins with the whole gradient; from then on a part of the old sum is kept. */
-function sum({ slope, before, after, options, row, both }) {
+/**
+ * The first step of torch begins with the whole gradient; from then on a part of the old sum is kept.
+ * @param {Story} story
+ */
+function sum({ slope, before, after, options }) {
   const { momentum, dampening = 0 } = options;
   const first = before[0].buf === undefined;
   const share = dampening > 0 ? `${written(1 - dampening)} · ` : "";
@@ -52,28 +107,26 @@ function sum({ slope, before, after, options, row, both }) {
   );
 }
 
+/** @type {(story: Story) => Row[]} */
 function heavyBall(story) {
-  const { after, options, slope } = story;
-  if (options.momentum === 0) return [move(story, "g", slope)];
-  return [
-    sum(story),
-    move(
-      story,
-      "v",
-      after.map(({ buf }) => buf),
-    ),
-  ];
-}
-
-function lookAhead(story) {
-  const { slope, after, options, row, both } = story;
-  if (options.momentum === 0) return [move(story, "g", slope)];
-  const ahead = both((i) => slope[i] + options.momentum * after[i].buf);
+  const { slope, after, options } = story;
+  if (!options.momentum) return [move(story, "g", slope)];
+  if (!options.nesterov)
+    return [
+      sum(story),
+      move(
+        story,
+        "v",
+        after.map(({ buf }) => buf),
+      ),
+    ];
+  const ahead = slope.map((g, i) => g + options.momentum * after[i].buf);
   const texts = both((i) => `${sub(slope[i])} + ${written(options.momentum)} · ${sub(after[i].buf)}`);
   return [sum(story), row("d", "g + momentum · v", texts, ahead), move(story, "d", ahead)];
 }
 
-function average({ slope, before, after, row, both }, symbol, rule, beta, power = "") {
+/** @type {(story: Story, symbol: string, rule: string, beta: number, power?: string) => Row} */
+function average({ slope, before, after }, symbol, rule, beta, power = "") {
   const old = before.map((memory) => sub(memory[symbol] ?? 0));
   const texts = both((i) => `${written(beta)} · ${old[i]} + ${written(1 - beta)} · ${sub(slope[i])}${power}`);
   return row(
@@ -84,13 +137,14 @@ function average({ slope, before, after, row, both }, symbol, rule, beta, power 
   );
 }
 
-/** The last two rows of every rule that divides: the direction, and the step along it. */
+/** @type {(story: Story, rule: string, top: number[], root: number[]) => Row[]} the direction, and the step along it */
 function divided(story, rule, top, root) {
   const direction = top.map((value, i) => value / root[i]);
   const texts = top.map((value, i) => `${sub(value)} / ${written(root[i])}`);
-  return [story.row("d", rule, texts, direction), move(story, "d", direction)];
+  return [row("d", rule, texts, direction), move(story, "d", direction)];
 }
 
+/** @type {(story: Story) => Row[]} */
 function averageOfSquares(story) {
   const { slope, after, options } = story;
   const root = after.map(({ v }) => Math.sqrt(v) + 1e-8);
@@ -98,8 +152,9 @@ function averageOfSquares(story) {
   return [squares, ...divided(story, "g / (√v + ε)", slope, root)];
 }
 
+/** @type {(story: Story) => Row[]} */
 function sumOfSquares(story) {
-  const { slope, before, after, row, both } = story;
+  const { slope, before, after } = story;
   const texts = both((i) => `${written(before[i].s ?? 0)} + ${sub(slope[i])}²`);
   const root = after.map(({ s }) => Math.sqrt(s) + 1e-10);
   return [
@@ -113,12 +168,13 @@ function sumOfSquares(story) {
   ];
 }
 
+/** @type {(story: Story) => Row[]} */
 function twoAverages(story) {
-  const { after, options, row, both } = story;
+  const { after, options } = story;
   const [beta1, beta2] = options.betas;
   const t = after[0].t;
   const [part1, part2] = [1 - beta1 ** t, 1 - beta2 ** t];
-  const [m, v] = [after.map((a) => a.m), after.map((a) => a.v)];
+  const [m, v] = [after.map((memory) => memory.m), after.map((memory) => memory.v)];
   const [mHat, vHat] = [m.map((value) => value / part1), v.map((value) => value / part2)];
   const root = vHat.map((value) => Math.sqrt(value) + 1e-8);
   return [
@@ -140,8 +196,9 @@ function twoAverages(story) {
   ];
 }
 
+/** @type {(story: Story) => Row[]} */
 function decoupled(story) {
-  const { point, options, row, both } = story;
+  const { point, options } = story;
   const { lr, weight_decay } = options;
   if (weight_decay === 0) return twoAverages(story);
   const shrunk = point.map((p) => p * (1 - lr * weight_decay));
@@ -149,10 +206,9 @@ function decoupled(story) {
   return [row("p", "p · (1 − lr · weight decay)", texts, shrunk), ...twoAverages({ ...story, point: shrunk })];
 }
 
+/** @type {Record<string, (story: Story) => Row[]>} */
 const STORIES = {
-  SGD: (story) => [move(story, "g", story.slope)],
-  Momentum: heavyBall,
-  Nesterov: lookAhead,
+  SGD: heavyBall,
   RMSprop: averageOfSquares,
   Adagrad: sumOfSquares,
   Adam: twoAverages,
