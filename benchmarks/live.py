@@ -16,7 +16,7 @@ import nbformat
 import torch
 
 from benchmarks.rows import Row
-from course_utils.apps.live_training import LiveTraining
+from course_utils.apps.live import LiveTraining
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run, train
@@ -26,7 +26,7 @@ __all__ = ["main"]
 
 ROUNDS, STEPS, HALTS, PRESSES = 9, 60, 8, 60
 CELL = """\
-from course_utils.apps.schedule_lab import ScheduleLab
+from course_utils.apps.schedule import ScheduleLab
 lab = ScheduleLab(cadence={cadence!r}, scheduler="CosineAnnealingLR")
 lab
 """

@@ -16,7 +16,7 @@ import torch
 from playwright.sync_api import Page
 
 from benchmarks.rows import Row
-from course_utils.apps.race_state import settings_of
+from course_utils.apps.race.state import settings_of
 from course_utils.descent import descend_many
 from course_utils.surfaces import RAVINE, Surface
 from tests.jupyterlab import chromium, lab, open_notebook, run_all, run_code

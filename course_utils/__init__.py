@@ -6,7 +6,8 @@ A module answers one question and imports only modules of lower floors:
     floor 3  watch, doctor                     how is the run doing, and why does it not learn?
     floor 2  training                          the loop
     floor 1  data, model, descent              which images, which network, which path?
-    floor 0  optim, schedules, surfaces, catalog, plots, seeding, devices, reading
+             catalog, plots                    what is in torch.optim, and how do numbers look?
+    floor 0  algorithms, optim, schedules, surfaces, seeding, devices, reading
              arguments                         is this argument one? The door of every room, on all floors
 
 Nothing is imported here, so that `import course_utils` costs nothing; say `from course_utils.training import train`.

@@ -2,13 +2,15 @@
 
 import base64
 import re
+import subprocess
 
 import pytest
 from traitlets import HasTraits, TraitError
 
 from course_utils.apps import OptimizerRace
-from course_utils.apps.frame import STATIC, joined, style
-from course_utils.apps.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+from course_utils.apps.common.app import STATIC, App, page
+from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
+from tests.javascript import APPS, NODE
 
 
 class Knobs(HasTraits):
@@ -56,43 +58,59 @@ def test_both_ends_of_a_range_are_allowed():
     assert (Knobs(share=0.0).share, Knobs(share=1.0).share, Knobs(count=9).count) == (0.0, 1.0, 9)
 
 
-def test_settings_travel_to_the_browser():
-    assert set(Knobs().traits(sync=True)) == {"share", "count", "kind", "names"}
+WINGS = ("race", "schedule", "live")
+SOURCES = [file for file in APPS.glob("*/page/*") if file.is_file()]
 
 
-def test_joined_modules_import_nothing_and_export_once():
-    page = joined("frame.js", "race_rules.js", "race_words.js", "race_draw.js", "race.js")
-    assert re.findall(r"^import\b.*", page, re.MULTILINE) == []
-    assert re.findall(r"^export\b.*", page, re.MULTILINE) == ["export default { render };"]
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_page_imports_nothing_and_exports_once(wing):
+    script, _ = page(wing)
+    assert re.findall(r"\bimport\b[^;]*\bfrom\b|\bimport\(", script) == []
+    assert len(re.findall(r"\bexport\b", script)) == 1
 
 
-def test_joined_modules_keep_every_other_line():
-    names = ("frame.js", "race_rules.js")
-    kept = joined(*names).replace("export ", "")
-    for name in names:
-        assert (STATIC / name).read_text().replace("export ", "").strip() in kept
+@pytest.mark.skipif(not (APPS / "node_modules").exists(), reason="the tools of the pages are not here: make pages")
+def test_the_bundles_are_what_the_command_builds(tmp_path):
+    subprocess.run([NODE, "build.js", tmp_path], cwd=APPS, check=True)
+    built = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert built == {file.name: file.read_bytes() for file in STATIC.iterdir()}
 
 
-@pytest.mark.parametrize("load", [joined, style])
-def test_a_file_that_is_not_there_is_an_error(load):
+def test_the_modules_of_the_pages_pass_their_own_tests():
+    ended = subprocess.run([NODE, "--test", "--test-reporter=dot"], cwd=APPS, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_a_page_that_is_not_there_is_an_error():
     with pytest.raises(FileNotFoundError):
-        load("nothing.js")
+        page("nothing")
 
 
 def test_nothing_is_fetched_from_outside():
-    page = "".join(file.read_text() for file in STATIC.iterdir())
-    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')]+|@import|url\(", page) == []
+    pages = "".join(file.read_text() for file in STATIC.iterdir())
+    assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')`]+|@import|url\(", pages) == []
 
 
-def test_every_static_file_of_the_race_is_used():
-    used = (OptimizerRace._esm, OptimizerRace._css)
-    files = [file for file in STATIC.iterdir() if file.stem.startswith(("frame", "race"))]
-    lines = [(file.name, file.read_text().partition("\n")[0]) for file in files]
-    assert [name for name, first in lines if not any(first in page for page in used)] == []
+def test_no_wing_imports_another():
+    imports = [
+        (file.relative_to(APPS).parts[0], wing)
+        for file in [*SOURCES, *APPS.glob("*/*.py")]
+        for wing in re.findall(r"(?:apps\.|\.\./)(race|schedule|live)\b", file.read_text())
+    ]
+    assert [(here, wing) for here, wing in imports if here != wing] == []
 
 
-def test_the_first_line_of_every_static_file_is_its_question():
-    assert [file.name for file in STATIC.iterdir() if "?" not in file.read_text().partition("\n")[0]] == []
+def test_no_module_of_a_page_is_longer_than_300_lines():
+    assert [file.name for file in SOURCES if len(file.read_text().splitlines()) > 300] == []
+
+
+def test_the_first_line_of_every_file_of_a_page_is_its_question():
+    assert [file for file in SOURCES if "?" not in file.read_text().partition("\n")[0]] == []
+
+
+def test_no_committed_file_of_the_tools_names_a_registry():
+    told = [file.read_text() for file in (APPS / "package-lock.json", APPS / ".npmrc", APPS / "package.json")]
+    assert re.findall(r'"resolved"|registry=|registry\.', "".join(told)) == []
 
 
 def test_the_repr_is_one_short_line_whatever_the_settings():
@@ -120,3 +138,76 @@ def test_the_same_state_gives_the_same_picture_to_the_byte():
 def test_another_state_gives_another_picture():
     first, second = (OptimizerRace(steps=20, lr=lr)._repr_mimebundle_()[0]["image/png"] for lr in (0.01, 0.05))
     assert first != second
+
+
+# ---- What page and kernel say to each other -------------------------------------------------------------------------
+
+
+class Counter(App):
+    """An app with one setting and one button, which counts what it does."""
+
+    count = Setting(a_whole_number(1, 9, example=3), 3)
+
+    def __init__(self):
+        self.done = []
+        super().__init__()
+        self.observe(self._follow, "count")
+        self._tell()
+
+    def _told(self):
+        return {"settings": {"count": self.count}}
+
+    def _set(self, settings):
+        self.done.append(settings)
+        self.count = settings["count"]
+
+    def _do(self, name, *given):
+        self.done.append((name, *given))
+
+
+def hear(app, *wishes):
+    app._wishes = {"list": list(wishes)}
+    return app._answer
+
+
+def test_a_wish_is_done_and_answered_by_its_number():
+    app = Counter()
+    assert app._answer == {"number": 0, "refused": {}, "settings": {"count": 3}}
+    assert hear(app, {"number": 1, "set": {"count": 5}}) == {"number": 1, "refused": {}, "settings": {"count": 5}}
+
+
+def test_a_wish_that_is_repeated_is_done_once_and_in_its_order():
+    app = Counter()
+    press, more = {"number": 1, "do": "pin", "with": [7]}, {"number": 2, "set": {"count": 4}}
+    hear(app, press)
+    hear(app, press, more)
+    hear(app, press, more)
+    assert app.done == [("pin", 7), {"count": 4}]
+
+
+def test_a_refusal_is_told_beside_its_control_and_the_wishes_after_it_are_done():
+    app = Counter()
+    answer = hear(app, {"number": 1, "set": {"count": 10}}, {"number": 2, "do": "pin"})
+    assert answer["refused"] == {"count": "count must be a whole number from 1 to 9, got 10; try 3"}
+    assert (answer["number"], app.done[-1], app.count) == (2, ("pin",), 3)
+
+
+@pytest.mark.parametrize(
+    "correct", [lambda app: hear(app, {"number": 2, "set": {"count": 4}}), lambda app: setattr(app, "count", 4)]
+)
+def test_a_refusal_is_no_longer_told_once_the_value_was_corrected(correct):
+    app = Counter()
+    hear(app, {"number": 1, "set": {"count": 10}})
+    correct(app)
+    assert app._answer["refused"] == {}
+
+
+def test_what_a_cell_sets_is_told_under_the_number_of_the_last_wish():
+    app = Counter()
+    hear(app, {"number": 5, "set": {"count": 4}})
+    app.count = 8
+    assert app._answer == {"number": 5, "refused": {}, "settings": {"count": 8}}
+
+
+def test_the_wishes_do_not_come_back_as_an_echo():
+    assert Counter().traits()["_wishes"].metadata["echo_update"] is False

@@ -4,19 +4,18 @@ import random
 import threading
 import time
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 from torch.optim.lr_scheduler import StepLR
 
-from course_utils.apps.live_optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
-from course_utils.apps.live_record import SHOWN, Mark, in_words
-from course_utils.apps.live_trainer import Trainer
-from course_utils.apps.live_training import MOST_POINTS, LiveTraining
+from course_utils.apps.common.app import App
+from course_utils.apps.live.optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
+from course_utils.apps.live.record import SHOWN, Mark, in_words
+from course_utils.apps.live.trainer import Trainer
+from course_utils.apps.live.widget import MOST_POINTS, LiveTraining
 from course_utils.data import Loader, Split
 from course_utils.model import Tudui
 from course_utils.plots import smooth
@@ -303,7 +302,8 @@ def test_every_choice_of_optimizer_trains_and_knows_its_name(trainer, name):
 def test_momentum_is_beta1_for_adam_and_none_for_those_without():
     parameters = [torch.zeros(1, requires_grad=True)]
     found = {name: momentum_of(make(name, parameters, lr=0.1)) for name in CHOICES}
-    assert found == {"SGD": 0.0, "Nesterov": 0.9, "RMSprop": None, "Adagrad": None, "Adam": 0.9, "AdamW": 0.9}
+    known = {"SGD": 0.0, "Nesterov": 0.9, "RMSprop": None, "Adagrad": None, "Adam": 0.9, "AdamW": 0.9}
+    assert {name: found[name] for name in known} == known
     assert name_of(torch.optim.Adamax(parameters)) == "Adamax"
 
 
@@ -483,47 +483,66 @@ def live():
     made.close()
 
 
+def wish(live, **wanted):
+    live._wishes = {"list": [{"number": live._answer["number"] + 1, **wanted}]}
+    return live._answer
+
+
 def test_a_click_on_the_page_is_obeyed(live):
-    live._obey(live, {"do": "step"}, [])
-    assert (live.stage, live.steps, live._progress["steps"]) == ("paused", 1, 1)
+    answer = wish(live, do="step")
+    assert (live.stage, live.steps, answer["steps"]) == ("paused", 1, 1)
 
 
 def test_a_slider_on_the_page_is_obeyed(live):
-    live._obey(live, {"set": {"lr": 0.3, "budget": 30}}, [])
-    assert (live.lr, live.budget, live._progress["lr"]) == (0.3, 30, 0.3)
+    answer = wish(live, set={"lr": 0.3, "budget": 30})
+    assert (live.lr, live.budget, answer["settings"]["lr"]) == (0.3, 30, 0.3)
 
 
 def test_a_refusal_is_told_beside_its_control(live):
-    live._obey(live, {"set": {"budget": None}}, [])
-    assert "budget must be a whole number" in live._progress["refused"]["budget"]
-    live._obey(live, {"do": "step"}, [])
-    assert live._progress["refused"] == {}
+    assert "budget must be a whole number" in wish(live, set={"budget": None})["refused"]["budget"]
+    assert wish(live, do="step")["refused"] == {}
 
 
-def test_a_message_that_means_nothing_does_nothing(live):
-    live._obey(live, {"do": "close"}, [])
-    live._obey(live, {}, [])
+def test_a_wish_that_means_nothing_does_nothing(live):
+    wish(live, do="close")
+    wish(live)
     assert live.stage == "ready"
+
+
+def test_a_trainer_and_a_widget_have_no_name_in_common_but_close():
+    own = {name for name in vars(Trainer) if not name.startswith("__")}
+    assert own & set(dir(App)) == {"close"}
+
+
+def test_a_loss_that_is_no_number_ends_the_training(live):
+    with torch.no_grad():
+        live.run.model.layers[2].weight.fill_(float("nan"))
+    live.start()
+    wait_until(lambda: live.stage == "stopped")
+    assert (live.steps, live._answer["lost"]) == (1, True)
+    live.reset()
+    live.advance(2)
+    assert (live.stage, live._answer["lost"]) == ("paused", False)
 
 
 def test_the_page_is_told_the_end_of_the_training(live):
     live.start()
-    wait_until(lambda: live._progress["stage"] == "finished")
-    wait_until(lambda: live._progress["exams"][-1][0] == 40)
-    assert live._progress["steps"] == 40
+    wait_until(lambda: live._answer["stage"] == "finished")
+    wait_until(lambda: live._answer["exams"][-1][0] == 40)
+    assert live._answer["steps"] == 40
 
 
 def test_the_page_gets_the_loss_and_its_moving_average(live):
     live.advance(20)
-    np.testing.assert_array_equal(np.frombuffer(live._progress["losses"], "<f4"), live.losses)
+    np.testing.assert_array_equal(np.frombuffer(live._answer["losses"], "<f4"), live.losses)
     smoothed = smooth(live.losses, 0.9).astype("<f4")
-    np.testing.assert_array_equal(np.frombuffer(live._progress["smoothed"], "<f4"), smoothed)
+    np.testing.assert_array_equal(np.frombuffer(live._answer["smoothed"], "<f4"), smoothed)
 
 
 def test_a_long_curve_is_thinned_out_for_the_page(live):
     live.budget = MOST_POINTS + 200
     live.advance(MOST_POINTS + 200)
-    told = np.frombuffer(live._progress["losses"], "<f4")
+    told = np.frombuffer(live._answer["losses"], "<f4")
     assert len(told) == 600
     np.testing.assert_array_equal(told, live.losses[::2])
 
@@ -540,7 +559,7 @@ def test_attributes_steer_the_training(live):
 def test_closing_the_widget_ends_the_thread(live):
     live.budget = 20_000
     live.start()
-    thread = live.trainer._thread
+    thread = live._thread
     live.close()
     assert not thread.is_alive()
 
@@ -553,119 +572,3 @@ def test_the_text_and_the_picture_are_deterministic(live, steps):
     assert first["text/plain"] == f"LiveTraining: run this cell to play with it\n{live.figure().alt}"
     assert first["image/png"] == again["image/png"]
     assert base64.b64decode(first["image/png"]).startswith(b"\x89PNG")
-
-
-# ---- Both labs in a real JupyterLab ---------------------------------------------------------------------------------
-
-SETUP = """
-import torch
-from course_utils.apps.live_training import LiveTraining
-from course_utils.apps.schedule_lab import ScheduleLab
-from course_utils.data import Loader, load_images
-from course_utils.model import build_model
-from course_utils.training import Run
-images, test_images = load_images(split="train", limit=640), load_images(split="test", limit=100)
-model = build_model(0)
-run = Run(model, torch.optim.SGD(model.parameters(), lr=0.01))
-"""
-CELLS = [
-    SETUP,
-    "lab = ScheduleLab()\nlab",
-    "live = LiveTraining(run, Loader(images), test_images, budget=20_000)\nlive",
-]
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium, or set CHROMIUM to its path"),
-]
-
-
-@pytest.fixture(scope="module")
-def notebook(tmp_path_factory):
-    root = tmp_path_factory.mktemp("labs")
-    cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / "labs.ipynb")
-    with lab(root, COURSE_DATA="photos", OMP_NUM_THREADS="1") as server, chromium() as page:
-        opened = open_notebook(page, server, "labs.ipynb")
-        run_all(opened)
-        page.wait_for_selector(".live canvas")
-        yield opened
-
-
-def in_kernel(notebook, expression):
-    return run_code(notebook, f"print({expression})").strip()
-
-
-def becomes(notebook, expression, wanted, seconds=20):
-    deadline = time.monotonic() + seconds
-    while (now := in_kernel(notebook, expression)) != wanted:
-        assert time.monotonic() < deadline, f"{expression} is {now}, not {wanted}"
-        notebook.page.wait_for_timeout(50)
-
-
-def press(notebook, selector, *keys):
-    notebook.page.locator(selector).first.focus()
-    for key in keys:
-        notebook.page.keyboard.press(key)
-
-
-class TestInJupyterLab:
-    pytestmark = in_browser
-
-    def test_the_keyboard_chooses_another_scheduler(self, notebook):
-        press(notebook, ".schedule select", "ArrowDown")
-        becomes(notebook, "lab.scheduler", "MultiStepLR")
-        notebook.page.wait_for_function("document.querySelector('.schedule pre').textContent.includes('MultiStepLR(')")
-
-    def test_the_keyboard_changes_the_cadence(self, notebook):
-        press(notebook, ".schedule input[value=epoch]", "ArrowRight")
-        becomes(notebook, "lab.cadence", "step")
-        press(notebook, ".schedule input[value=step]", "ArrowLeft")
-        becomes(notebook, "lab.cadence", "epoch")
-
-    def test_arrow_keys_move_a_slider(self, notebook):
-        press(notebook, ".schedule input[aria-label=epochs]", "ArrowRight", "ArrowRight")
-        becomes(notebook, "lab.epochs", "22")
-
-    def test_a_value_out_of_range_is_refused_beside_its_control(self, notebook):
-        before = in_kernel(notebook, "lab.curve().tolist()")
-        press(notebook, ".schedule .field input[type=text]", "Control+a", "-", "1", "Enter")
-        notebook.page.wait_for_function(
-            "document.querySelector('.schedule .field .refused').textContent.includes('lr must')"
-        )
-        assert in_kernel(notebook, "lab.curve().tolist()") == before
-        press(notebook, ".schedule .field .chip", "Enter")
-        becomes(notebook, "lab.lr", "0.01")
-
-    def test_enter_on_the_pin_button_pins_the_curve(self, notebook):
-        press(notebook, ".schedule .toolbar button", "Enter")
-        becomes(notebook, "len(lab.pinned)", "1")
-
-    def test_the_keyboard_steps_starts_pauses_and_resets(self, notebook):
-        press(notebook, ".live .toolbar button:nth-of-type(2)", "Enter")
-        becomes(notebook, "(live.stage, live.steps)", "('paused', 1)")
-        press(notebook, ".live .toolbar button", "Enter")
-        becomes(notebook, "live.stage", "running")
-        becomes(notebook, "live.steps > 5", "True")
-        notebook.page.wait_for_function("document.querySelector('.live button').textContent.includes('Pause')")
-        press(notebook, ".live .toolbar button", "Enter")
-        becomes(notebook, "live.stage", "paused")
-        press(notebook, ".live .toolbar button:nth-of-type(4)", "Enter")
-        becomes(notebook, "(live.stage, live.steps)", "('ready', 0)")
-
-    def test_the_keyboard_changes_the_optimizer_and_the_lr(self, notebook):
-        press(notebook, ".live select", "ArrowDown")
-        becomes(notebook, "live.optimizer", "Nesterov")
-        press(notebook, ".live input[type=range]", "ArrowRight")
-        becomes(notebook, "live.lr > 0.01", "True")
-
-    @pytest.mark.parametrize(
-        "place", [".live button", ".live input[type=range]", ".schedule select", ".schedule .panel"]
-    )
-    def test_pressing_d_twice_never_deletes_the_cell(self, notebook, place):
-        press(notebook, place, "d", "d")
-        count = "window.jupyterapp.shell.currentWidget.content.widgets.length"
-        assert notebook.page.evaluate(f"() => {count}") == len(CELLS)
-
-    def test_nothing_went_wrong_on_the_page(self, notebook):
-        assert troubles(notebook) == []

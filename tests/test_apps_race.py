@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.apps import OptimizerRace
-from course_utils.apps.race_state import OPTIMIZERS, OWN_LR, SURFACES, settings_of, stability_of, surface_of
+from course_utils.apps.race.state import OPTIMIZERS, OWN_LR, SURFACES, settings_of, stability_of, surface_of
 from course_utils.descent import descend
-from course_utils.plots import COLORS, MARKERS
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, quadratic
 
 BY_HAND = {
@@ -26,7 +26,7 @@ BY_HAND = {
 OPTIONS = {"momentum": 0.8, "dampening": 0.3, "alpha": 0.95, "beta1": 0.7, "beta2": 0.97, "weight_decay": 0.1}
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", BY_HAND)
 def test_a_path_is_the_one_of_torch_with_these_options(name):
     race = OptimizerRace(RAVINE, OPTIMIZERS, lr=0.01, steps=30, start=(-3.0, 1.0), **OPTIONS)
     expected = descend(RAVINE, BY_HAND[name], start=(-3.0, 1.0), steps=30)
@@ -116,7 +116,7 @@ def test_the_state_is_a_record_that_later_changes_leave_alone():
     race = OptimizerRace()
     before = race.state()
     race.momentum, race.start, race.lr = 0.5, (1.0, 1.0), 0.2
-    assert (before.momentum, before.start, before.lr["SGD"]) == (0.9, RAVINE.start, 0.09)
+    assert (before.options["momentum"], before.start, before.lr["SGD"]) == (0.9, RAVINE.start, 0.09)
 
 
 @pytest.mark.parametrize(
@@ -246,9 +246,42 @@ def test_the_map_follows_what_it_depends_on(change):
 # ---- What the page is told, and the picture ----
 
 
-def test_the_page_has_the_colours_and_markers_of_all_other_figures():
-    facts = OptimizerRace()._facts
-    assert (facts["colors"], facts["markers"]) == (COLORS, MARKERS)
+def test_the_page_has_every_algorithm_as_its_record_has_it():
+    told = OptimizerRace()._facts["algorithms"]
+    for name, algorithm in ALGORITHMS.items():
+        assert (told[name]["rule"], told[name]["color"]) == (algorithm.torch_class.split(".")[-1], algorithm.color)
+    assert told["Adam"]["free"][:2] == [{"name": "beta1", "keyword": "betas"}, {"name": "beta2", "keyword": "betas"}]
+
+
+def test_a_slider_says_whose_option_it_is():
+    hints = {option["name"]: option["hint"] for option in OptimizerRace()._facts["options"]}
+    assert (hints["momentum"], hints["alpha"], hints["weight_decay"]) == ("Momentum, Nesterov", "RMSprop", "all")
+
+
+def wish(race, **settings):
+    number = race._answer["number"] + 1
+    race._wishes = {"list": [{"number": number, "set": settings}]}
+    return race._answer
+
+
+def test_a_wish_of_the_page_for_several_settings_is_done_at_once():
+    race = OptimizerRace()
+    settings = wish(race, lr={**race.lr, "SGD": 0.05}, steps=200, step=150, momentum=0.5)["settings"]
+    assert (race.lr["SGD"], race.steps, race.step, race.momentum) == (0.05, 200, 150, 0.5)
+    assert (settings["steps"], settings["momentum"]) == (200, 0.5)
+
+
+def test_a_start_that_was_dragged_on_the_new_surface_stays():
+    race = OptimizerRace()
+    wish(race, surface="Beale", start=[1.0, 2.0], lr=OWN_LR["Beale"])
+    assert (race.surface, race.start) == ("Beale", (1.0, 2.0))
+
+
+def test_a_wish_that_cannot_be_is_refused_as_a_whole():
+    race = OptimizerRace()
+    answer = wish(race, start=[99.0, 0.0], momentum=0.5)
+    assert "start must lie on the map" in answer["refused"]["start"]
+    assert (race.start, race.momentum) == (RAVINE.start, 0.9)
 
 
 @pytest.mark.parametrize("name", SURFACES)

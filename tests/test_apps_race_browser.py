@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from course_utils.apps import OptimizerRace
-from course_utils.apps.race_state import OPTIMIZERS, SURFACES, settings_of
+from course_utils.apps.race.state import OPTIMIZERS, SURFACES, settings_of
 from course_utils.surfaces import BEALE, RAVINE
 from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook, outputs, run_all, run_code, troubles
 
@@ -101,7 +101,7 @@ def test_the_saved_output_has_a_picture_and_what_it_shows(notebook):
 def test_an_arrow_key_changes_the_learning_rate(notebook):
     control(notebook, "learning rate of SGD").focus()
     notebook.page.keyboard.press("ArrowRight")
-    assert becomes(notebook, "race.lr['SGD']", 0.0944) == 0.0944
+    assert becomes(notebook, "race.lr['SGD']", 0.0909) == 0.0909
 
 
 def test_the_slider_for_all_sets_every_learning_rate(notebook):

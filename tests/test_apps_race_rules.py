@@ -1,26 +1,18 @@
-"""The arithmetic of the page, run in a real browser: the rules and surfaces are those of torch, the words are true."""
+"""The arithmetic of the page, run by Node: the rules and surfaces are those of torch, the words are true."""
 
 import json
+import random
 import re
 
 import pytest
 import torch
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.apps import OptimizerRace
-from course_utils.apps.frame import joined
-from course_utils.apps.race_state import OPTIMIZERS, SURFACES, paths_of, surface_of
+from course_utils.apps.race.state import OPTIMIZERS, SURFACES, paths_of, surface_of
 from course_utils.descent import descend
 from course_utils.surfaces import BEALE, RAVINE, ROSENBROCK, SADDLE, quadratic
-from tests.jupyterlab import CHROMIUM, chromium
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine, and the rules run in a browser"),
-]
-
-NAMES = (
-    "LANDSCAPES, adagrad, adam, adamw, arithmetic, bowlLevels, descend, fate, racer, rmsprop, sgd, stepInFull, written"
-)
+from tests.javascript import APPS, RACE, Node
 
 # Around a minimum RMSprop may jump about chaotically, so that one rounding more or less decides where it is 100 steps
 # later, in torch as well. Its learning rates here are such that it is still on its way after 200 steps.
@@ -58,13 +50,11 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def page():
-    """A blank page that knows the functions of the app by name."""
-    modules = joined("frame.js", "race_rules.js", "race_words.js")
-    with chromium() as blank:
-        blank.goto("about:blank")
-        blank.add_script_tag(content=f"{modules}\nObject.assign(window, {{ {NAMES} }});", type="module")
-        blank.wait_for_function("() => window.racer")
-        yield blank
+    """What the page computes, asked of Node."""
+    modules = (RACE / f"{name}.js" for name in ("rules", "surfaces", "run", "words"))
+    with Node(*modules, APPS / "common" / "page" / "numbers.js") as node:
+        node("(facts) => { globalThis.facts = facts }", OptimizerRace()._facts)
+        yield node
 
 
 def key_of(surface):
@@ -76,13 +66,17 @@ def map_of(surface):
     return {"xlim": surface.xlim, "ylim": surface.ylim}
 
 
+def state_of(race, **changes):
+    """The settings of a race as its page has them."""
+    return {**race._answer["settings"], **changes}
+
+
 def raced(page, race):
     """The paths of a race as the page computes them."""
-    state = {**race.state().__dict__, "optimizers": list(race.optimizers)}
-    paths = page.evaluate(
+    paths = page(
         """([state, map]) => Object.fromEntries(state.optimizers.map(
-            (name) => [name, descend(...racer(name, state), LANDSCAPES[state.surface], map, state)]))""",
-        [state, map_of(surface_of(race.surface, race.condition_number))],
+            (name) => [name, pathOf(facts.algorithms[name], state, map)]))""",
+        [state_of(race), map_of(surface_of(race.surface, race.condition_number))],
     )
     assert list(paths) == list(race.optimizers)
     return paths
@@ -91,7 +85,7 @@ def raced(page, race):
 @pytest.mark.parametrize(("rule", "name", "surface", "options"), CASES, ids=lambda value: str(value)[:60])
 def test_a_rule_takes_the_path_of_torch_with_every_option(page, rule, name, surface, options):
     theirs = descend(surface, lambda p: getattr(torch.optim, name)(p, **options), steps=200)
-    ours = page.evaluate(
+    ours = page(
         f"([key, options, map, run]) => descend({rule}, options, LANDSCAPES[key], map, run).points",
         [key_of(surface), options, map_of(surface), {"start": surface.start, "steps": 200, "condition_number": 3}],
     )
@@ -116,7 +110,7 @@ def test_a_surface_and_its_gradient_are_those_of_the_package(page, name):
     losses = surface(points[:, 0], points[:, 1])
     (gradient,) = torch.autograd.grad(losses.sum(), points)
     theirs = torch.cat([losses[:, None], gradient], dim=1).detach()
-    ours = page.evaluate(
+    ours = page(
         "([name, points]) => points.map(([x, y]) => "
         "[LANDSCAPES[name].loss(x, y, 7.5), ...LANDSCAPES[name].gradient(x, y, 7.5)])",
         [name, points.tolist()],
@@ -125,12 +119,12 @@ def test_a_surface_and_its_gradient_are_those_of_the_package(page, name):
 
 
 def test_the_page_knows_exactly_the_surfaces_and_racers_of_the_package(page):
-    assert page.evaluate("() => Object.keys(LANDSCAPES)") == list(SURFACES)
+    assert page("() => Object.keys(LANDSCAPES)") == list(SURFACES)
 
 
 @pytest.mark.parametrize("number", [1, 20, 100])
 def test_the_contour_levels_of_the_bowl_are_those_of_the_package(page, number):
-    assert page.evaluate("bowlLevels", number) == pytest.approx(list(quadratic(number).levels), rel=1e-12)
+    assert page("(number) => bowlLevels(number)", number) == pytest.approx(list(quadratic(number).levels), rel=1e-12)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -142,6 +136,32 @@ def test_a_whole_race_is_the_one_of_the_kernel(page, surface):
     for name, path in theirs.items():
         points = torch.tensor(ours[name]["points"], dtype=torch.float64)
         torch.testing.assert_close(points, path.points, rtol=1e-9, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def any_values(algorithm, seed):
+    """A value for every free option, out of its whole range."""
+    dice = random.Random(f"{algorithm.name} {seed}")
+    return {option.name: round(dice.uniform(option.low, option.high), 3) for option in algorithm.free}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("surface", [RAVINE, SADDLE], ids=lambda surface: surface.name)
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
+def test_the_rule_of_every_algorithm_is_that_of_its_class_whatever_its_free_options(page, algorithm, surface, seed):
+    """Twenty steps: so soon no rounding has been amplified, whichever options were drawn."""
+    values = any_values(algorithm, seed)
+    lr = 0.1 * algorithm.lr[surface.name]
+    theirs = descend(surface, lambda p: algorithm.make(p, lr=lr, values=values), steps=20)
+    state = {**values, "lr": {algorithm.name: lr}, "surface": surface.name, "start": surface.start, "steps": 20}
+    ours = page(
+        "([name, state, map]) => pathOf(facts.algorithms[name], { condition_number: 1, ...state }, map).points",
+        [algorithm.name, state, map_of(surface)],
+    )
+    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), theirs.points, rtol=1e-9, atol=1e-11)
+
+
+def test_every_algorithm_has_its_rule_under_the_name_of_its_class(page):
+    assert set(page("() => Object.keys(RULES)")) == {algorithm.rule for algorithm in ALGORITHMS.values()}
 
 
 @pytest.mark.parametrize("lr", [0.101, 0.11, 0.5, 5.0])
@@ -160,13 +180,13 @@ def test_a_path_that_comes_back_has_not_left_for_good(page):
 
 def test_a_divergence_is_told_in_words(page):
     (path,) = raced(page, OptimizerRace(RAVINE, ["SGD"], lr=0.5, steps=300)).values()
-    assert page.evaluate("([path]) => fate(path, 300)", [path]) == "left the map at step 1"
+    assert page("([path]) => fate(path, 300)", [path]) == "left the map at step 1"
 
 
 def test_before_a_path_leaves_the_map_its_loss_is_told(page):
     race = OptimizerRace(RAVINE, ["SGD"], lr=0.1045, steps=60)
     (path,), step = raced(page, race).values(), race.paths()["SGD"].left_map_at
-    words = [page.evaluate("([path, step]) => fate(path, step)", [path, k]) for k in (step - 1, step)]
+    words = [page("([path, step]) => fate(path, step)", [path, k]) for k in (step - 1, step)]
     assert words[0].startswith("loss ")
     assert words[1] == f"left the map at step {step}"
 
@@ -180,16 +200,18 @@ def test_before_a_path_leaves_the_map_its_loss_is_told(page):
     ],
 )  # fmt: skip
 def test_numbers_are_written_for_readers(page, value, words):
-    assert page.evaluate(f"() => written({value})") == words
+    assert page(f"() => written({value})") == words
 
 
 def rows_of(page, race, name, step):
     """The arithmetic of one step, and the path it belongs to."""
     race.optimizers = [name]
     path = raced(page, race)[name]
-    state = {**race.state().__dict__, "optimizers": [name]}
-    code = "([name, state, path, step]) => arithmetic(name, stepInFull(name, state, path, step))"
-    return page.evaluate(code, [name, state, path, step]), path
+    code = """([name, state, path, step]) => {
+        const algorithm = facts.algorithms[name];
+        return arithmetic(algorithm.rule, stepInFull(algorithm, state, path, step));
+    }"""
+    return page(code, [name, state_of(race), path, step]), path
 
 
 def value_of(text):
@@ -235,5 +257,5 @@ def test_momentum_zero_is_written_as_plain_sgd(page):
 def test_there_is_no_arithmetic_before_the_first_and_after_the_last_step(page, step):
     race = OptimizerRace(BEALE, ["Adam"], steps=300)
     path = raced(page, race)["Adam"]
-    state = {**race.state().__dict__, "optimizers": ["Adam"]}
-    assert page.evaluate("([s, p, k]) => stepInFull('Adam', s, p, k)", [state, path, step]) is None
+    told = page("([s, p, k]) => stepInFull(facts.algorithms.Adam, s, p, k)", [state_of(race), path, step])
+    assert told is None

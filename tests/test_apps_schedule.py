@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from course_utils.apps.schedule_code import code_of
-from course_utils.apps.schedule_controls import controls_of, entry_of, names, starting_values
-from course_utils.apps.schedule_lab import ScheduleLab
-from course_utils.apps.schedule_plan import FLOOR, Unfit, changed, frozen_from, in_words, planned
+from course_utils.apps.schedule import ScheduleLab
+from course_utils.apps.schedule.code import code_of
+from course_utils.apps.schedule.controls import controls_of, entry_of, names, starting_values
+from course_utils.apps.schedule.plan import FLOOR, Unfit, changed, frozen_from, in_words, planned
 from course_utils.catalog import schedulers
 from course_utils.schedules import lr_curve, step_decay
 
@@ -109,8 +109,8 @@ def test_schedulers_made_of_functions_or_schedulers_have_no_controls(name):
 
 def test_a_scheduler_that_nobody_explained_yet_would_be_shown_in_code(monkeypatch):
     newest = SimpleNamespace(name="StepLR", sample=lr_scheduler.ExponentialLR, parameters=())
-    monkeypatch.setattr("course_utils.apps.schedule_code.entry_of", lambda name: newest)
-    monkeypatch.setattr("course_utils.apps.schedule_code.controls_of", lambda name: ())
+    monkeypatch.setattr("course_utils.apps.schedule.code.entry_of", lambda name: newest)
+    monkeypatch.setattr("course_utils.apps.schedule.code.controls_of", lambda name: ())
     assert "scheduler = ExponentialLR(optimizer)" in code_of(planned())
 
 
@@ -277,35 +277,50 @@ def test_a_pin_can_be_let_go(lab):
 
 
 def ask(lab, number, **question):
-    lab._asked = {"number": number, **question}
-    return lab._view["answer"]
+    lab._wishes = {"list": [{"number": number, **question}]}
+    return lab._answer
 
 
 def test_a_question_of_the_page_changes_the_plan(lab):
-    answer = ask(lab, 1, settings={"parameters": {"gamma": 0.5}, "cadence": "step"})
-    assert answer == {"number": 1, "refused": {}}
+    answer = ask(lab, 1, set={"parameters": {"gamma": 0.5}, "cadence": "step"})
+    assert (answer["number"], answer["refused"]) == (1, {})
     assert (lab.parameters["gamma"], lab.cadence) == (0.5, "step")
 
 
 def test_a_refusal_is_told_beside_its_control_and_the_last_good_curve_stays(lab):
-    before = lab._view["plan"]
-    answer = ask(lab, 1, settings={"parameters": {"gamma": -3}})
+    before = lab._answer["plan"]
+    answer = ask(lab, 1, set={"parameters": {"gamma": -3}})
     assert list(answer["refused"]) == ["gamma"]
     assert "gamma must be a number from 0" in answer["refused"]["gamma"]
-    assert lab._view["plan"] == before
+    assert lab._answer["plan"] == before
 
 
 def test_the_page_can_pin_unpin_and_reset(lab):
-    ask(lab, 1, settings={"scheduler": "LinearLR"})
+    ask(lab, 1, set={"scheduler": "LinearLR"})
     ask(lab, 2, do="pin")
     ask(lab, 3, do="reset")
     assert (lab.scheduler, [plan.scheduler for plan in lab.pinned]) == ("StepLR", ["LinearLR"])
-    ask(lab, 4, unpin=0)
+    ask(lab, 4, do="unpin", **{"with": [0]})
     assert lab.pinned == ()
 
 
+def test_a_refusal_is_gone_once_the_value_was_corrected(lab):
+    ask(lab, 1, set={"parameters": {"gamma": -3}})
+    assert ask(lab, 2, set={"parameters": {"gamma": 0.5}})["refused"] == {}
+
+
+def test_a_pinned_curve_that_coincides_with_the_present_one_is_told(lab):
+    lab.change(parameters={"step_size": 5, "gamma": 0.1})
+    lab.pin()
+    assert [pin["same"] for pin in lab._answer["pins"]] == [True]
+    lab.cadence = "step"
+    assert [pin["same"] for pin in lab._answer["pins"]] == [False]
+    lab.parameters = {"step_size": 20}
+    assert [pin["same"] for pin in lab._answer["pins"]] == [True]
+
+
 def test_the_page_gets_the_curve_as_its_changes(lab):
-    drawn = lab._view["plan"]
+    drawn = lab._answer["plan"]
     at, values = np.frombuffer(drawn["at"], "<u4"), np.frombuffer(drawn["values"], "<f8")
     assert at.tolist() == [0, 20, 40, 60]
     np.testing.assert_array_equal(np.repeat(values, np.diff([*at, drawn["steps"]])), lab.curve())
@@ -326,7 +341,7 @@ WANTED = st.one_of(
 def test_whatever_a_hand_does_the_lab_shows_a_curve_of_torch(wishes):
     lab = ScheduleLab(steps_per_epoch=3, epochs=10)
     for number, wish in enumerate(wishes, start=1):
-        answer = ask(lab, number, settings=wish)
+        answer = ask(lab, number, set=wish)
         assert answer["number"] == number
         np.testing.assert_array_equal(lab.curve(), from_torch(lab.plan))
 

@@ -4,8 +4,8 @@ Every app is a widget with checked settings (``race.lr = 0.1``), a picture of it
 methods that tell its state to a cell, so that a notebook can assert what was played.
 """
 
-from course_utils.apps.live_training import LiveTraining
+from course_utils.apps.live import LiveTraining
 from course_utils.apps.race import OptimizerRace
-from course_utils.apps.schedule_lab import ScheduleLab
+from course_utils.apps.schedule import ScheduleLab
 
 __all__ = ["LiveTraining", "OptimizerRace", "ScheduleLab"]

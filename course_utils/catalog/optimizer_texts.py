@@ -6,6 +6,7 @@ over. In the formulas w is a weight, g its gradient, v the momentum buffer.
 
 from collections.abc import Mapping
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.catalog.records import Note, Notes, OptimizerText, Paper
 
 __all__ = ["OPTIMIZER_NOTES", "OPTIMIZER_TEXTS"]
@@ -78,7 +79,7 @@ _DECOUPLED = Note(
 
 OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
     "SGD": OptimizerText(
-        adds="a step against the gradient of one batch",
+        adds=ALGORITHMS["SGD"].words,
         when_to_use="The first baseline. With momentum=0.9 and an lr schedule it is still hard to beat on image "
         "classifiers, and it needs the least memory.",
         paper=Paper(
@@ -174,7 +175,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
         },
     ),
     "Adagrad": OptimizerText(
-        adds="smaller steps for weights with large gradients so far",
+        adds=ALGORITHMS["Adagrad"].words,
         when_to_use="Sparse features such as word counts, where rare weights need large steps. The sum below the "
         "fraction only grows, so on long runs the steps die out.",
         paper=Paper(
@@ -222,7 +223,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
         },
     ),
     "RMSprop": OptimizerText(
-        adds="forgetting: divides by a moving average of squared gradients",
+        adds=ALGORITHMS["RMSprop"].words,
         when_to_use="Recurrent networks and reinforcement learning, where the size of gradients keeps changing.",
         paper=Paper(
             "T. Tieleman, G. Hinton",
@@ -248,7 +249,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
         },
     ),
     "Adam": OptimizerText(
-        adds="momentum and RMSprop together, corrected for their start at zero",
+        adds=ALGORITHMS["Adam"].words,
         when_to_use="The first try on almost any network: it works with little tuning of lr. With weight decay take "
         "AdamW.",
         paper=ADAM_PAPER,
@@ -295,7 +296,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
         },
     ),
     "AdamW": OptimizerText(
-        adds="weight decay taken out of the gradient (decoupled)",
+        adds=ALGORITHMS["AdamW"].words,
         when_to_use="The usual choice for transformers and for most new networks; whenever Adam would get a weight "
         "decay.",
         paper=Paper(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
+from course_utils.algorithms import ALGORITHMS
 from course_utils.plots.arguments import Array
 
 __all__ = [
@@ -32,26 +33,9 @@ __all__ = [
     "readable",
 ]
 
-# One colour per algorithm, everywhere. Source: M. Okabe, K. Ito, Color universal design, 2008.
-COLORS: dict[str, str] = {
-    "SGD": "#0072B2",
-    "Momentum": "#56B4E9",
-    "Nesterov": "#009E73",
-    "RMSprop": "#E69F00",
-    "Adagrad": "#CC79A7",
-    "Adam": "#D55E00",
-    "AdamW": "#000000",
-}
-# And one marker, so that the lines differ in print and to every eye.
-MARKERS: dict[str, str] = {
-    "SGD": "o",
-    "Momentum": "s",
-    "Nesterov": "^",
-    "RMSprop": "D",
-    "Adagrad": "v",
-    "Adam": "P",
-    "AdamW": "X",
-}
+# One colour and one marker per algorithm, everywhere, so that the lines differ in print and to every eye.
+COLORS: dict[str, str] = {name: algorithm.color for name, algorithm in ALGORITHMS.items()}
+MARKERS: dict[str, str] = {name: algorithm.marker for name, algorithm in ALGORITHMS.items()}
 # Whatever is no algorithm takes a colour that no algorithm has. Source: P. Tol, Colour schemes, 2021, "muted".
 OTHERS = ("#332288", "#CC6677", "#117733", "#882255", "#999933", "#44AA99", "#AA4499")
 _OTHER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
