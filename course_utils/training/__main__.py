@@ -58,38 +58,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--source", choices=CHOICES, default="auto", help="which images (%(default)s)")
-    add("--images", type=int, default=10_000, metavar="N", help="how many of the train split (%(default)s)")
-    add(
-        "--epochs",
-        type=int,
-        default=5,
-        metavar="N",
-        help="epochs in total, those in the checkpoint included (%(default)s)",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        default=64,
-        metavar="N",
-        help="images per update, of all processes together (%(default)s)",
-    )
-    add(
-        "--lr",
-        type=float,
-        default=0.01,
-        metavar="X",
-        help="learning rate of SGD (%(default)s); a checkpoint's own wins",
-    )
-    add(
-        "--momentum",
-        type=float,
-        default=0.0,
-        metavar="X",
-        help="momentum of SGD (%(default)s); a checkpoint's own wins",
-    )
-    add("--seed", type=int, default=0, metavar="N", help="of the first weights and the order of images (%(default)s)")
-    add("--device", default="auto", help='"cpu", "cuda", or the fastest there is (%(default)s)')
+    add("--source", choices=CHOICES, default="auto", help="which images (auto)")
+    add("--images", type=int, default=10_000, metavar="N", help="how many of the train split (10000)")
+    add("--epochs", type=int, default=5, metavar="N", help="epochs in total, those in the checkpoint included (5)")
+    add("--batch-size", type=int, default=64, metavar="N", help="images per update, of all processes together (64)")
+    add("--lr", type=float, default=0.01, metavar="X", help="learning rate of SGD (0.01); a checkpoint's own wins")
+    add("--momentum", type=float, default=0.0, metavar="X", help="momentum of SGD (0); a checkpoint's own wins")
+    add("--seed", type=int, default=0, metavar="N", help="of the first weights and the order of images (0)")
+    add("--device", default="auto", help='"cpu", "cuda", or the fastest there is (auto)')
     add("--checkpoint", type=Path, metavar="PATH", help="go on from this file if it is there; save after every epoch")
     return parser
 
