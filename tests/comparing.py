@@ -56,7 +56,9 @@ PICTURE_SIZE_RTOL = 0.05  # the legend may need one row more
 _FIGURE = "text of a figure"
 _LINEAR_AXES = re.compile(r"^(?!.*\(log scale\)).*(?:upwards|Length): ", re.MULTILINE)
 _TOKEN = re.compile(
-    r"(?P<place>≈ ?)?(?P<number>[-+]?(?:\d+(?:\.\d+|\.(?=[eE][-+]?\d))?|\.\d+)(?:[eE][-+]?\d+)?)|[^\W\d]\w*|[^\w\s]"
+    r"(?P<count>\d[\d,]*)(?= (?:points|values)\b)"
+    r"|(?P<place>≈ ?)?(?P<number>[-+−]?(?:\d+(?:\.\d+|\.(?=[eE][-+−]?\d))?|\.\d+)(?:[eE][-+−]?\d+)?)"
+    r"|[^\W\d]\w*|[^\w\s]"
 )
 
 
@@ -81,7 +83,7 @@ def distance(stored: str, fresh: str, *, figure: bool = False, places: bool = Tr
     """The relative tolerance that two texts need to be the same, infinite where words or whole numbers differ.
 
     In the text of a ``figure`` with linear axes a number is held against the largest one on its line: near zero nobody
-    sees its last digit. With ``places`` false, nobody asks where on the axis something is lowest.
+    sees its last digit. With ``places`` false, nobody asks where on the axis something is lowest, and of how many.
     """
     if stored == fresh:
         return 0.0
@@ -96,21 +98,27 @@ def _line_distance(stored: str, fresh: str, *, scaled: bool, places: bool) -> fl
     then, now = list(_TOKEN.finditer(stored)), list(_TOKEN.finditer(fresh))
     if len(then) != len(now):
         return math.inf
-    floats = [abs(float(token["number"])) for token in then + now if _is_float(token)]
+    floats = [abs(_number(token)) for token in then + now if _is_float(token)]
     scale = max(floats, default=0.0) if scaled else 0.0
-    farthest = max((abs(float(token["number"])) for token in then + now if token["place"]), default=0.0)
+    farthest = max((abs(_number(token)) for token in then + now if token["place"]), default=0.0)
     needed = 0.0
     for a, b in zip(then, now, strict=True):
         if a.group() == b.group():
             continue
+        if a["count"] and b["count"] and not places:
+            continue
         if a["place"] and b["place"]:
-            share = abs(float(a["number"]) - float(b["number"])) / farthest
+            share = abs(_number(a) - _number(b)) / farthest
             needed = max(needed, share * RTOL / PLACE_RTOL if places else 0.0)
         elif not (a["number"] and b["number"] and (_is_float(a) or _is_float(b))):
             return math.inf
         else:
-            needed = max(needed, _share(float(a["number"]), float(b["number"]), scale))
+            needed = max(needed, _share(_number(a), _number(b), scale))
     return needed
+
+
+def _number(token: re.Match[str]) -> float:
+    return float(token["number"].replace("−", "-"))
 
 
 def _is_float(token: re.Match[str]) -> bool:

@@ -448,8 +448,15 @@ def test_a_number_of_a_figure_is_held_against_its_line(text: str, stored: tuple,
     assert found == pytest.approx(needed, rel=1e-6)
 
 
-def test_places_may_be_left_out() -> None:
+def test_places_and_counts_may_be_left_out() -> None:
     assert distance(LINEAR.format(0.01, 9), LINEAR.format(0.01, 2), figure=True, places=False) == 0
+    assert distance("475 values", "1,475 values", figure=True, places=False) == 0
+    assert distance("475 values", "476 values", figure=True) == float("inf")
+
+
+def test_a_minus_sign_of_typography_is_one() -> None:
+    assert same_text("−0.5 and 1e−05", "−0.5001 and 1.001e−05")
+    assert not same_text("−0.5", "0.5")
 
 
 def test_the_spread_of_two_outputs_is_the_tolerance_they_need() -> None:

@@ -28,12 +28,17 @@ def made(name):
 
 def items(figure):
     """What is said of each thing drawn, by its name."""
-    said = [line.removeprefix("- ") for line in figure.alt.splitlines()[1:]]
-    return dict(re.split(r": (?=[^:]*$)", line, maxsplit=1) if ": " in line else (line, "") for line in said)
+    said = [line.removeprefix("- ").removesuffix(".") for line in figure.alt.splitlines()[1:]]
+    return dict(line.split(": ", maxsplit=1) if ": " in line else (line, "") for line in said)
 
 
 def numbers(text):
-    return [float(word) for word in re.findall(r"-?\d[\d.]*(?:e[-+]\d+)?", text)]
+    return [float(word.replace("−", "-")) for word in re.findall(r"−?\d[\d.]*(?:e[−+]\d+)?", text)]
+
+
+def told(*values, **options):
+    """What is said of one line through the values."""
+    return items(line_plot({"SGD": values}, **{**LABELS, **options}))["SGD"]
 
 
 # What holds of every figure.
@@ -91,14 +96,22 @@ def test_a_notebook_is_handed_the_bundle(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(2, "2.0"), (2.30261, "2.303"), (1234.5, "1234.0"), (1e-9, "1e-09"), (NAN, "not finite")]
+    ("number", "text"),
+    [(2, "2.0"), (2.30261, "2.303"), (12345, "12340.0"), (-1.5, "−1.5"), (1e-9, "1e−09"), (NAN, "not finite")],
 )
-def test_a_value_has_four_digits_and_a_point(number, text):
+def test_a_value_has_four_digits_a_point_and_a_minus_that_is_read_aloud(number, text):
     assert value(number) == text
 
 
 def test_a_place_is_marked_as_one():
-    assert about(1234.5) == "≈ 1230"
+    assert about(-1234.5) == "≈ −1230"
+
+
+def test_every_line_of_a_text_is_one_sentence_that_ends():
+    figure = line_plot({"a\nb": [1, 2]}, marks={"c\n- d": 1}, **{**LABELS, "title": "One.\nTwo?"})
+    assert figure.alt.splitlines()[0].startswith("Lines: One. Two? To the right")
+    assert figure.alt.splitlines()[1].startswith("- a b: ")
+    assert figure.alt.splitlines()[2:] == ["- mark “c - d”: ≈ 1."]
 
 
 # Lines.
@@ -107,69 +120,94 @@ def test_a_place_is_marked_as_one():
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30), st.sampled_from([0.0, 0.5]))
 @settings(derandomize=True, deadline=None, max_examples=30)
 def test_a_line_is_told_by_its_ends_its_extremes_and_its_mean(values, beta):
-    figure = line_plot({"SGD": values}, beta=beta, **LABELS)
-    drawn = smooth(values, beta)
+    said, drawn = told(*values, beta=beta), smooth(values, beta)
     if np.ptp(drawn) == 0:
-        assert items(figure)["SGD"] == f"≈ {len(values)} points, all {value(drawn[0])}"
+        assert said.startswith(f"{len(values)} points, all {value(drawn[0])}")
         return
-    extremes = drawn.min(), drawn.max()
-    _, begin, end, low, _, high, _, mean = numbers(items(figure)["SGD"])
-    np.testing.assert_allclose([begin, end, low, high], [drawn[0], drawn[-1], *extremes], rtol=1e-3)
+    where = [np.argmin(drawn), np.argmax(drawn)]
+    _, begin, end, low, at_low, high, at_high, mean = numbers(said)[:8]
+    np.testing.assert_allclose([begin, end, low, high], [drawn[0], drawn[-1], *drawn[where]], rtol=1e-3)
+    assert [at_low, at_high] == where
     assert mean == pytest.approx(drawn.mean(), rel=1e-3, abs=1e-9)
 
 
-def test_a_line_is_lowest_where_it_gets_to_its_lowest_hundredth():
-    falling = 0.5 ** np.arange(40.0)
-    assert "lowest 1.819e-12 at ≈ 7" in items(line_plot({"SGD": falling}, **LABELS))["SGD"]
+def test_the_lowest_value_stands_with_its_own_place_on_a_log_scale_too():
+    assert "lowest 1.819e−12 at ≈ 39" in told(*0.5 ** np.arange(40.0), log_y=True)
 
 
 def test_places_are_those_of_x():
-    assert "highest 3.0 at ≈ 30" in items(line_plot({"SGD": [1, 3, 2]}, x=[20, 30, 40], **LABELS))["SGD"]
+    assert "highest 3.0 at ≈ 30" in told(1, 3, 2, x=[20, 30, 40])
 
 
 def test_the_text_tells_how_far_x_reaches():
-    assert "To the right: step (updates), 20 to 40;" in line_plot({"SGD": [1, 2]}, x=[20, 40], **LABELS).alt
-
-
-def test_what_is_off_the_scale_is_off_the_text():
-    text = items(line_plot({"SGD": [1, 2, 99, 1e9]}, ylim=(0, 3), **LABELS))["SGD"]
-    assert text == "≈ 4 points, begins at 1.0, leaves the scale at ≈ 2, lowest 1.0 at ≈ 0, highest 2.0 at ≈ 1, mean 1.5"
-
-
-def test_a_line_that_is_nowhere_on_the_scale_says_so():
-    assert items(line_plot({"SGD": [NAN, 9]}, ylim=(0, 3), **LABELS))["SGD"] == "≈ 2 points, none of them on the scale"
+    figure = line_plot({"SGD": [1, 2]}, x=[100_000, 100_002], **LABELS)
+    assert "To the right: step (updates), 100000 to 100002;" in figure.alt
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([3, 2, 1], "falls below 'guessing' at ≈ 2"),
-        ([1, 2, 3], "rises above 'guessing' at ≈ 1"),
-        ([3, 1, 3, 1], "falls below 'guessing', not for the first time, at ≈ 3"),
-        ([1.0, 1.2, 1.0], "nowhere above 'guessing'"),
-        ([1.5, 1.2, 1.0], "nowhere above 'guessing'"),  # begins on it
-        ([3, 2, 3], "nowhere below 'guessing'"),
-        ([1.5, 1.5], "all of it on 'guessing'"),
+        ((1, 2, 99, 1e9), "4 points, begins at 1.0, leaves the scale upwards at ≈ 2, lowest 1.0 at ≈ 0, highest above"),
+        (
+            (1, -9, -9),
+            "3 points, begins at 1.0, leaves the scale downwards at ≈ 1, lowest below the scale, highest 1.0",
+        ),
+        ((1, 9, 1, 9), "4 points, begins at 1.0, leaves the scale upwards for the last time at ≈ 3"),
+        ((1, 9, 2), "3 points, begins at 1.0, ends at 2.0, off the scale in between, lowest 1.0 at ≈ 0, highest above"),
+        ((9, 2, 1), "3 points, begins above the scale, ends at 1.0, lowest 1.0 at ≈ 2, highest above the scale"),
+        ((1, NAN, 2), "3 points, begins at 1.0, ends at 2.0, with gaps, lowest"),
+        ((NAN, 2, 1), "3 points, begins with a gap, ends at 1.0, lowest"),
+        ((1, 2, NAN), "3 points, begins at 1.0, no values from ≈ 2 on, lowest"),
+        ((NAN, 9), "2 points, none of them on the scale"),
     ],
 )
-def test_a_reference_is_crossed_where_the_line_gets_to_its_other_side(values, said):
+def test_what_the_picture_cuts_off_is_told_as_that(values, said):
+    text = told(*values, ylim=(0, 3))
+    assert text.startswith(said)
+    assert "mean" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([3, 2, 1], "it falls below “guessing” at ≈ 1.5"),
+        ([1, 2, 3], "it rises above “guessing” at ≈ 0.5"),
+        ([3, 1, 3, 1], "it falls below “guessing”, not for the first time, at ≈ 2.75"),
+        ([1.0, 1.2, 1.0], "it stays below “guessing”"),
+        ([1.5, 1.2, 1.0], "it is close to “guessing” or below it"),
+        ([3, 2, 3], "it stays above “guessing”"),
+        ([1.49, 1.5, 1.51, 9], "it is close to “guessing” or above it"),
+    ],
+)
+def test_a_reference_is_crossed_where_the_two_really_cross(values, said):
     figure = line_plot({"SGD": values}, references={"guessing": 1.5}, **LABELS)
     assert items(figure)["SGD"].endswith(said)
-    assert items(figure)["dotted line 'guessing'"] == "1.5"
+    assert items(figure)["dotted line “guessing”"] == "1.5"
+
+
+def test_a_line_that_shoots_through_a_reference_and_off_the_scale_has_crossed_it():
+    assert told(1, 1, 99, 99, ylim=(0, 3), references={"guessing": 2}).endswith("it rises above “guessing” at ≈ 2")
+    assert "not for the first time" in told(3, -3, 3, -3, ylim=(-1, 1), references={"zero": 0})
 
 
 def test_noise_around_a_reference_is_no_crossing():
     values = 1.5 + 1e-3 * noise(50)
     figure = line_plot({"SGD": values, "far": [0, 3]}, references={"guessing": 1.5}, **LABELS)
-    assert "all of it on 'guessing'" in figure.alt
+    assert "it lies on “guessing”" in figure.alt
 
 
-def test_two_lines_that_cross_say_where():
-    assert "- 'SGD' falls below 'Adam' at ≈ 3" in line_plot({"SGD": [4, 3, 2, 1], "Adam": [1, 2, 2, 4]}, **LABELS).alt
-
-
-def test_two_lines_that_do_not_cross_say_nothing_of_it():
-    assert len(line_plot({"SGD": [4, 3], "Adam": [2, 1]}, **LABELS).alt.splitlines()) == 3
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        ([4, 3, 2, 1], [1, 2, 2, 4], "“SGD” falls below “Adam” at ≈ 2"),
+        ([4, 3], [2, 1], "“SGD” stays above “Adam”"),
+        ([4, 3], [4, 1], "“SGD” is close to “Adam” or above it"),
+        ([1, 2, 3, 4], [1, 2, 2, 2], "“SGD” is the same as “Adam” up to ≈ 1, then above it"),
+        ([4, 3, 1], [4, 3.001, 1], "“SGD” lies on “Adam”"),
+    ],
+)
+def test_two_lines_are_told_against_each_other(a, b, said):
+    assert line_plot({"SGD": a, "Adam": b}, **LABELS).alt.splitlines()[-1] == f"- {said}."
 
 
 def test_five_lines_are_not_compared_in_pairs():
@@ -178,20 +216,31 @@ def test_five_lines_are_not_compared_in_pairs():
 
 
 def test_a_crossing_is_found_on_a_log_scale_too():
-    figure = line_plot({"SGD": [1e-3, 1e-6]}, log_y=True, references={"half": 1e-5}, **LABELS)
-    assert "falls below 'half' at ≈ 1" in figure.alt
-    assert "(log scale)" in figure.alt
+    assert told(1e-3, 1e-6, log_y=True, references={"half": 1e-5}).endswith("it falls below “half” at ≈ 0.667")
 
 
-def test_a_mark_is_told():
-    assert items(line_plot({"SGD": [1, 2]}, marks={"the lr drops": 0.5}, **LABELS))["mark 'the lr drops'"] == "≈ 0.5"
+def test_few_stairs_are_told_one_by_one():
+    assert "stairs 0.1, 0.01, 0.1" in told(0.1, 0.1, 0.01, 0.1, stairs=True)
+    assert "stairs" not in told(*range(9), stairs=True)
+
+
+def test_an_average_is_told_with_the_scatter_around_it():
+    values = noise(400)
+    (scatter,) = re.findall(r"the values scatter by ([\d.]+)", told(*values, beta=0.9))
+    assert float(scatter) == pytest.approx(np.std(values - smooth(values, 0.9)), rel=0.05)
+
+
+def test_a_mark_or_reference_that_the_picture_does_not_show_is_told_as_that():
+    figure = line_plot({"SGD": [1, 2]}, ylim=(0, 3), references={"far": 9}, marks={"the lr drops": 0.5}, **LABELS)
+    assert items(figure)["mark “the lr drops”"] == "≈ 0.5"
+    assert items(figure)["dotted line “far”"] == "9.0, off the scale"
 
 
 def test_every_line_of_every_panel_is_told():
     panels = {"loss": {"train": [2, 1], "test": [2, 1.5]}, "accuracy": {"train": [10, 50]}}
     said = line_panels(panels, title="Seen", xlabel="epoch").alt
-    assert [line.split(": ≈ 2 points")[0] for line in said.splitlines()[1:]] == [
-        "- loss: train", "- loss: test", "- accuracy: train",
+    assert [line.split(": 2 points")[0] for line in said.splitlines()[1:]] == [
+        "- loss, train", "- loss, test", "- loss, “train” is close to “test” or below it.", "- accuracy, train",
     ]  # fmt: skip
 
 
@@ -199,50 +248,58 @@ def test_every_line_of_every_panel_is_told():
 
 
 def test_a_bar_is_told_with_its_error():
-    figure = bar_plot({"a": 3.14159, "b": -2, "c": NAN}, title="Seen", xlabel="gain", errors={"a": 0.25})
-    assert items(figure) == {"a": "3.142 ± 0.25", "b": "-2.0", "c": "left the scale"}
+    figure = bar_plot({"a": 3.14159, "b": -2, "c": NAN}, title="Seen", xlabel="gain", errors={"a": 0.2551})
+    assert items(figure) == {"a": "3.142 ± 0.26", "b": "−2.0", "c": "left the scale"}
 
 
-def test_a_sample_is_told_by_its_quantiles():
+def test_the_bar_that_is_strong_is_named():
+    figure = bar_plot({"a": 1, "b": 2}, title="Seen", xlabel="gain", highlight="b", references={"guessing": 1.5})
+    assert "Length: gain, “b” is strong, the others pale." in figure.alt
+    assert items(figure)["dotted line “guessing”"] == "1.5"
+
+
+def test_a_sample_is_told_by_its_ends_and_quantiles():
     row = np.arange(1.0, 102.0)
     (text,) = items(histograms({"a": row}, title="Seen", xlabel="size", log=False)).values()
-    assert numbers(text) == [101, 11.0, 26.0, 51.0, 76.0, 91.0]
+    assert numbers(text) == [101, 1.0, 101.0, 11.0, 26.0, 51.0, 76.0, 91.0]
 
 
-def test_a_map_is_told_by_its_best_cell_and_its_rows():
-    figure = stability_map(lost=[[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]], lines={"theory": ([0.1, 1.0], [0.0, 0.9])})
-    said = figure.alt.splitlines()[1:]
-    assert said == [
-        "- 8 of 12 cells have a value, 4 diverged",
-        "- lowest 0.000152 at (≈ 0.01, ≈ 0.5)",
-        "- highest 1.0, half of the cells below 0.01484",
-        "- lowest row, at ≈ 0: all diverged",
-        "- middle row, at ≈ 0.5: lowest 0.000152 at ≈ 0.01, 0 diverged",
-        "- highest row, at ≈ 0.9: lowest 0.0231 at ≈ 0.01, 0 diverged",
-        "- line 'theory'",
+def test_a_map_is_told_by_its_best_cell_its_rows_and_its_lines():
+    lost = [[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]]
+    figure = stability_map(lost=lost, lines={"theory": ([0.1, 1.0], [0.0, 0.9])})
+    assert "To the right: learning rate from 0.01 to 10.0 (log scale); upwards: momentum from 0.0 to 0.9;" in figure.alt
+    assert figure.alt.splitlines()[1:] == [
+        "- 7 of 12 cells have a colour, 5 are diverged.",
+        "- lowest 0.000152 at (≈ 0.01, ≈ 0.5).",
+        "- highest 0.2848, half of the coloured cells below 0.006579.",
+        "- bottom row, momentum ≈ 0: all diverged.",
+        "- middle row, momentum ≈ 0.5: lowest 0.000152 at ≈ 0.01.",
+        "- top row, momentum ≈ 0.9: lowest 0.0231 at ≈ 0.01, diverged from ≈ 10 on.",
+        "- line “theory”: from (≈ 0.1, ≈ 0) to (≈ 1, ≈ 0.9).",
     ]
 
 
-def test_a_path_is_told_by_its_ends_and_reversals():
+def test_a_path_is_told_by_its_ends_and_how_far_it_swings():
     figure = surface_paths(Bowl(), {"SGD": [[3, 1], [-1, 0.5], [1, 0.25]]}, title="Seen")
-    said = "2 steps from (3.0, 1.0), loss 10.0; to (1.0, 0.25), loss 1.062; reversals: 1"
-    assert f"- SGD: {said}" in figure.alt
+    said = "2 steps from (3.0, 1.0), loss 10.0; to (1.0, 0.25), loss 1.062; x from −1.0 to 3.0, y from 0.25 to 1.0"
+    assert f"- SGD: {said}." in figure.alt
 
 
 def test_a_path_that_leaves_says_when():
     assert "leaves the map at step 1" in surface_paths(Bowl(), {"SGD": [[3, 1], [9, 9]]}, title="Seen").alt
+    assert "nowhere on the map" in surface_paths(Bowl(), {"SGD": [[99, 1]]}, title="Seen").alt
 
 
 def test_a_formula_is_read_without_tex():
     bowl = Bowl()
     bowl.formula = r"\frac{1}{2}\,x^2 + 10\,y^2"
-    assert "Loss = 1/2 x^2 + 10 y^2." in surface_paths(bowl, {}, title="Seen").alt
+    assert "Loss = 1/2 x² + 10 y²." in surface_paths(bowl, {}, title="Seen").alt
 
 
 def test_images_are_told_row_by_row():
     figure = image_grid(pixels(3), title="Seen", labels=[0, 1, 2], predictions=[0, 1, 3], classes=CLASSES, columns=2)
     assert figure.alt.splitlines()[1:] == [
-        "- 2 of 3 right", "- row 1: ✓ airplane; ✓ automobile", "- row 2: ✗ cat, is bird",
+        "- 2 of 3 right.", "- row 1: right: airplane; right: automobile.", "- row 2: wrong: cat, is bird.",
     ]  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def test_the_last_state_is_drawn_even_when_the_loop_is_left(notebook):
         if step.step == 6:
             break
     first, second = notebook[-1][1]["text/plain"].splitlines()[:2]
-    assert first == "Loss while training: 7 steps"
+    assert first == "7 steps"
     assert second.startswith("Moving averages (beta 0.9), the values pale behind them: Loss while training.")
 
 

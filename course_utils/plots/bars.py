@@ -21,7 +21,7 @@ from course_utils.plots.arguments import (
 )
 from course_utils.plots.colors import COLORS, INK, OTHERS, PALE_INK, algorithm_of, looks_of
 from course_utils.plots.frame import Figure, legend_handle, new_figure, set_axes, styled, write_legend
-from course_utils.plots.words import about, axes_in_words, in_words, marks_in_words, value
+from course_utils.plots.words import axes_in_words, in_words, quoted, value
 
 __all__ = ["bar_plot", "histograms"]
 
@@ -78,14 +78,16 @@ def bar_plot(
     items = [
         f"{name}: {_in_words(float(length), errors.get(name))}" for name, length in zip(named, lengths, strict=True)
     ]
-    figure.alt = in_words("Bars", title, f"length: {xlabel}", items + marks_in_words(references), source)
+    strong = f", {quoted(highlight)} is strong, the others pale" if highlight else ""
+    items += [f"dotted line {quoted(name)}: {value(length)}" for name, length in references.items()]
+    figure.alt = in_words("Bars", title, f"length: {xlabel}{strong}", items, source)
     return figure
 
 
 def _in_words(length: float, error: float | None) -> str:
     if not abs(length) <= LARGEST:
         return "left the scale"
-    return value(length) if error is None else f"{value(length)} ± {value(error)}"
+    return value(length) if error is None else f"{value(length)} ± {value(error, 2)}"
 
 
 def _draw_bar(axes: Axes, place: int, length: float, error: float | None, color: str) -> None:
@@ -161,8 +163,8 @@ def _spread(row: Array) -> str:
         return "none on this scale"
     tenth, quarter, half, three_quarters, most = (value(q) for q in np.quantile(row, (0.1, 0.25, 0.5, 0.75, 0.9)))
     return (
-        f"{about(len(row))} values; a tenth below {tenth}, a quarter below {quarter}, half below {half}, "
-        f"three quarters below {three_quarters}, nine tenths below {most}"
+        f"{len(row):,} values from {value(row.min())} to {value(row.max())}; a tenth below {tenth}, a quarter below "
+        f"{quarter}, half below {half}, three quarters below {three_quarters}, nine tenths below {most}"
     )
 
 

@@ -27,7 +27,7 @@ from course_utils.plots.arguments import (
 )
 from course_utils.plots.colors import DASHES, STAR
 from course_utils.plots.frame import Figure, new_figure, styled, write_legend
-from course_utils.plots.words import LOG, about, axes_in_words, in_words, value
+from course_utils.plots.words import LOG, about, axes_in_words, in_words, quoted, value
 
 __all__ = ["heat_map"]
 
@@ -92,31 +92,46 @@ def heat_map(
     handles = _draw_on_map(axes, np.ma.masked_array(cells, hidden), across, up, lines or {})
     lost_patch = Patch(facecolor="#F0F0F0", edgecolor="#B0B0B0", hatch="////", label=lost_label)
     write_legend(figure, handles + ([lost_patch] if hidden.any() else []))
-    names = f"{axes_in_words(xlabel, ylabel, log_x=log_x)}; colour: {value_label}{LOG * log_values}"
-    items = _in_words(np.ma.masked_array(cells, hidden), across, up, lost_label, lines or {})
-    figure.alt = in_words("Heat map", title, names, items, source)
+    names = axes_in_words(f"{xlabel}{_span(across)}", f"{ylabel}{_span(up)}", log_x=log_x)
+    items = _in_words(np.ma.masked_array(cells, hidden), across, up, lost_label, ylabel)
+    items += [f"line {quoted(name)}: {_ends(*line)}" for name, line in (lines or {}).items()]
+    figure.alt = in_words("Heat map", title, f"{names}; colour: {value_label}{LOG * log_values}", items, source)
     return figure
 
 
-def _in_words(cells: Any, across: Array, up: Array, lost: str, lines: Mapping[str, Any]) -> list[str]:
-    """The map in a few numbers: how much of it is coloured, its lowest cell, its rows from end to end."""
-    items = [f"{cells.count():,} of {cells.size:,} cells have a value, {cells.size - cells.count():,} {lost}"]
+def _span(row: Array) -> str:
+    return f" from {value(row[0])} to {value(row[-1])}"
+
+
+def _ends(x: Values, y: Values) -> str:
+    (x0, x1), (y0, y1) = (first_and_last(as_row("lines", row)) for row in (x, y))
+    return f"from ({about(x0)}, {about(y0)}) to ({about(x1)}, {about(y1)})"
+
+
+def _in_words(cells: Any, across: Array, up: Array, lost: str, ylabel: str) -> list[str]:
+    """The map in a few numbers: how much of it is coloured, its lowest cell, its rows at the edges and the middle."""
+    items = [f"{cells.count():,} of {cells.size:,} cells have a colour, {cells.size - cells.count():,} are {lost}"]
     if cells.count():
         row, column = np.unravel_index(int(cells.argmin()), cells.shape)
+        half = float(np.median(cells.compressed()))
         items.append(f"lowest {value(cells.min())} at ({about(across[column])}, {about(up[row])})")
-        items.append(
-            f"highest {value(cells.max())}, half of the cells below {value(float(np.median(cells.compressed())))}"
-        )
-    ends = {0: "lowest", len(up) // 2: "middle", len(up) - 1: "highest"}
-    items += [f"{word} row, at {about(up[k])}: {_row(cells[k], across, lost)}" for k, word in ends.items()]
-    return items + [f"line {name!r}" for name in lines]
+        items.append(f"highest {value(cells.max())}, half of the coloured cells below {value(half)}")
+    places = {0: "bottom", len(up) // 2: "middle", len(up) - 1: "top"}
+    return items + [
+        f"{place} row, {ylabel} {about(up[k])}: {_row(cells[k], across, lost)}" for k, place in places.items()
+    ]
 
 
 def _row(cells: Any, across: Array, lost: str) -> str:
-    if not cells.count():
+    """The best cell of one row, and where it is lost for good."""
+    coloured = np.flatnonzero(~np.ma.getmaskarray(cells))
+    if not len(coloured):
         return f"all {lost}"
     best = int(cells.argmin())
-    return f"lowest {value(float(cells[best]))} at {about(across[best])}, {len(cells) - cells.count()} {lost}"
+    told = f"lowest {value(float(cells[best]))} at {about(across[best])}"
+    if coloured[-1] == len(cells) - 1:
+        return told
+    return f"{told}, {lost} from {about(across[coloured[-1] + 1])} on"
 
 
 def _draw_on_map(

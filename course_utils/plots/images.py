@@ -68,7 +68,7 @@ def image_grid(
 def _in_words(captions: list[tuple[str, str]], columns: int) -> list[str]:
     judged = [color for _, color in captions if color != INK]
     right = [f"{judged.count(RIGHT)} of {len(judged)} right"] if judged else []
-    said = [caption.replace("\n", ", ") for caption, _ in captions]
+    said = [caption.replace("✓ ", "right: ").replace("✗ ", "wrong: ").replace("\n", ", ") for caption, _ in captions]
     rows = (said[k : k + columns] for k in range(0, len(said), columns))
     return right + [f"row {k}: {'; '.join(row)}" for k, row in enumerate(rows, start=1) if any(row)]
 

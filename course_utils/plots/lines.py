@@ -87,7 +87,8 @@ def line_plot(
     ends = [draw_end(axes, line, beta) for line in drawn]
     ends += [End(name, (1.0, share_of_axes(axes, 1.0, y)[1]), PALE_INK) for name, y in references.items()]
     write_ends(axes, ends)
-    items = lines_in_words(axes, drawn, beta=beta, references=references) + marks_in_words(references, marks)
+    items = lines_in_words(axes, drawn, beta=beta, stairs=stairs, references=references)
+    items += marks_in_words(axes, references, marks)
     kind = f"Moving averages (beta {beta:g}), the values pale behind them" if beta else "Stairs" if stairs else "Lines"
     figure.alt = in_words(kind, title, axes_in_words(xlabel, ylabel, drawn, log_x=log_x, log_y=log_y), items, source)
     return figure
@@ -243,11 +244,10 @@ def line_panels(
     if ylabel is not None:
         figure.supylabel(ylabel, fontsize=TEXT)
     write_legend(figure, [legend_handle(name, look) for name, look in looks.items()] if len(looks) > 1 else [])
-    items = [
-        f"{name}: {item}"
-        for axes, name in zip(grid.flat, drawn, strict=False)
-        for item in lines_in_words(axes, drawn[name])
-    ]
+    told = {
+        name: lines_in_words(axes, drawn[name], stairs=stairs) for name, axes in zip(drawn, grid.flat, strict=False)
+    }
+    items = [f"{name}, {item}" for name, lines in told.items() for item in lines]
     upwards = ylabel or ", ".join(drawn)
     figure.alt = in_words(
         "Panels", title, axes_in_words(xlabel, upwards, itertools.chain(*drawn.values()), log_y=log_y), items, source

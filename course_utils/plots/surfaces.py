@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -84,13 +83,8 @@ def surface_paths(
     limits = axes.get_xlim(), axes.get_ylim()
     items = [f"minimum at {_point(minimum)}" for minimum in surface.minima]
     items += [f"{name}: {_in_words(track, surface, *limits)}" for name, track in tracks.items()]
-    figure.alt = in_words(f"Paths on the surface {surface.name}", title, f"loss = {_plain(surface.formula)}", items)
+    figure.alt = in_words(f"Paths on the surface {surface.name}", title, f"loss = {surface.formula}", items)
     return figure
-
-
-def _plain(formula: str) -> str:
-    """A formula as a reader without TeX writes it."""
-    return re.sub(r"\\frac\{(.*?)\}\{(.*?)\}", r"\1/\2", formula).replace("\\,", " ")
 
 
 def _point(point: Any) -> str:
@@ -98,14 +92,16 @@ def _point(point: Any) -> str:
 
 
 def _in_words(track: Array, surface: Landscape, xlim: Limits, ylim: Limits) -> str:
-    """Where one path begins and ends, with the losses there, and where it left the map."""
+    """Where one path begins and ends, with the losses there, how far it swings, and where it left the map for good."""
     losses = [float(surface(*track[k].tolist())) for k in (0, -1)]
-    begins = f"{len(track) - 1} steps from {_point(track[0])}, loss {value(losses[0])}"
+    steps = len(track) - 1
+    begins = f"{steps:,} step{'s' * (steps != 1)} from {_point(track[0])}, loss {value(losses[0])}"
     left_at = _cut_at_edge(track, xlim, ylim)[1]
     if left_at is not None:
-        return f"{begins}; leaves the map at step {left_at}"
-    turns = int((np.diff(np.sign(np.diff(track, axis=0)), axis=0) != 0).any(axis=1).sum()) if len(track) > 2 else 0
-    return f"{begins}; to {_point(track[-1])}, loss {value(losses[1])}; reversals: {turns}"
+        return f"{begins}; {f'leaves the map at step {left_at}' if left_at else 'nowhere on the map'}"
+    (x0, y0), (x1, y1) = track.min(axis=0), track.max(axis=0)
+    swings = f"x from {value(x0)} to {value(x1)}, y from {value(y0)} to {value(y1)}"
+    return f"{begins}; to {_point(track[-1])}, loss {value(losses[1])}; {swings}"
 
 
 def _map_height(ratio: float, names: int) -> float:

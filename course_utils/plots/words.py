@@ -1,16 +1,17 @@
 """What does a figure show, for whoever cannot see it? Its text alternative, made from the numbers that are drawn.
 
 One or two sentences first, then a line for each thing that is drawn. A value has four significant digits and always a
-point, a place on the x axis stands behind "≈": where a row reaches its lowest hundredth, not where its last digit is
-lowest. What lies off the scale of the picture is off the text as well.
+point; a place on an axis stands behind "≈". A line counts as above or below another only where it is clearly so, by
+a fiftieth of the height; where it gets there is where the two really cross.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,118 +21,222 @@ from course_utils.plots.arguments import Array
 from course_utils.plots.smoothing import smooth
 from course_utils.plots.strokes import Line, with_gaps
 
-__all__ = ["LOG", "about", "axes_in_words", "in_words", "lines_in_words", "marks_in_words", "value"]
+__all__ = ["LOG", "about", "axes_in_words", "in_words", "lines_in_words", "marks_in_words", "quoted", "value"]
 
 LOG = " (log scale)"
 _MOST_PAIRED = 4  # lines: six pairs are as many as a reader can hold
-_BAND = 0.02  # of the height of the axes: a line that is nearer to another lies on it
-_REACHED = 0.01  # of a row's range: so near to its lowest value it has got there
+_MOST_STAIRS = 8  # that are told one by one
+_BAND = 0.02  # of the height of the axes
+_SUPERSCRIPTS = {"^2": "²", "^3": "³", "\\,": " ", "$": ""}
 
 
-def value(number: float) -> str:
-    """Four significant digits, and a point even where a whole number falls out."""
+# --- words for numbers and names --------------------------------------------------------------------------------------
+
+
+def value(number: float, digits: int = 4) -> str:
+    """A number with so many significant digits, and a point even where a whole number falls out."""
     if not math.isfinite(number):
         return "not finite"
-    digits = f"{number:.4g}"
-    return digits if set(digits) & set(".e") else f"{digits}.0"
+    if number and not 1e-4 <= abs(number) < 1e6:
+        return _minus(f"{number:.{digits}g}")
+    text = f"{float(f'{number:.{digits}g}'):.10g}"
+    return _minus(text if "." in text else f"{text}.0")
 
 
 def about(number: float) -> str:
-    """Where on an axis, or how many, as a reader would say it: three digits."""
-    return f"≈ {float(f'{number:.3g}'):.10g}"
+    """Where on an axis, as a reader would point at it: three digits."""
+    return _minus(f"≈ {float(f'{number:.3g}'):.10g}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")  # a hyphen is not read aloud
+
+
+def plain(text: str) -> str:
+    """A text in one line, its formulas as a reader without TeX writes them."""
+    text = re.sub(r"\\frac\{(.*?)\}\{(.*?)\}", r"\1/\2", " ".join(text.split()))
+    for tex, sign in _SUPERSCRIPTS.items():
+        text = text.replace(tex, sign)
+    return text
+
+
+def quoted(name: str) -> str:
+    """The name of a thing, told apart from the words around it."""
+    return f"“{plain(name)}”"
 
 
 def in_words(kind: str, title: str, axes: str, items: Iterable[str], source: str | None = None) -> str:
     """The alternative as a whole: what it is, its message, its axes; then one line for each item."""
-    message = f"{kind}: {title.strip()}" + "." * (title.strip()[-1] not in ".!?")
-    head = [message, f"{axes[:1].upper()}{axes[1:]}.", f"Data: {source}." if source else ""]
-    return "\n".join([" ".join(filter(None, head)), *(f"- {' '.join(item.split())}" for item in items)])
+    head = [f"{kind}: {title}", axes[:1].upper() + axes[1:], f"Data: {source}" if source else ""]
+    lines = [" ".join(_ended(part) for part in head if part), *(f"- {_ended(item)}" for item in items)]
+    return "\n".join(lines)
+
+
+def _ended(sentence: str) -> str:
+    """In one line, and ended, so that a voice pauses there."""
+    sentence = plain(sentence)
+    return sentence if sentence[-1:] in ".!?" else f"{sentence}."
 
 
 def axes_in_words(x: str, y: str, lines: Iterable[Line] = (), *, log_x: bool = False, log_y: bool = False) -> str:
     """Both axes with their units, their scales where they are not linear, and how far the ``lines`` reach."""
     across = [line.x for line in lines]
-    span = f", {min(map(np.min, across)):.4g} to {max(map(np.max, across)):.4g}" if across else ""
+    ends = (
+        [float(end(row)) for end, row in ((np.min, np.concatenate(across)), (np.max, np.concatenate(across)))]
+        if across
+        else []
+    )
+    span = _minus(f", {ends[0]:.6g} to {ends[1]:.6g}") if ends else ""
     return f"to the right: {x}{LOG * log_x}{span}; upwards: {y}{LOG * log_y}"
 
 
-def marks_in_words(references: Mapping[str, float], marks: Mapping[str, float] | None = None) -> list[str]:
-    """The named heights and places that a figure is compared with."""
-    heights = [f"dotted line {name!r}: {value(height)}" for name, height in references.items()]
-    return heights + [f"mark {name!r}: {about(where)}" for name, where in (marks or {}).items()]
+def marks_in_words(axes: Axes, references: Mapping[str, float], marks: Mapping[str, float] | None = None) -> list[str]:
+    """The named heights and places that a figure is compared with, as far as it shows them."""
+    (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    heights = [f"dotted line {quoted(name)}: {value(y)}{_off(y, low, high)}" for name, y in references.items()]
+    return heights + [f"mark {quoted(name)}: {about(x)}{_off(x, left, right)}" for name, x in (marks or {}).items()]
+
+
+def _off(number: float, low: float, high: float) -> str:
+    return "" if low <= number <= high else ", off the scale"
+
+
+# --- words for lines --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What is drawn of a line: ``y`` as it is, ``on`` where the picture shows it, and in heights of the axes ``up``."""
+
+    name: str
+    x: Array
+    y: Array
+    on: npt.NDArray[np.bool_]
+    up: Array  #: 0 at the lower edge, 1 at the upper; infinite where a log scale has no place for it
 
 
 def lines_in_words(
-    axes: Axes, lines: Sequence[Line], *, beta: float = 0.0, references: Mapping[str, float] | None = None
+    axes: Axes,
+    lines: Sequence[Line],
+    *,
+    beta: float = 0.0,
+    stairs: bool = False,
+    references: Mapping[str, float] | None = None,
 ) -> list[str]:
     """For each line where it begins, ends, is lowest and highest, and what it crosses; averages if drawn."""
-    rows = {line.name: _on_scale(axes, line, beta) for line in lines}
-    heights = references or {}
+    rows = [_row(axes, line, beta) for line in lines]
+    heights = {quoted(name): _upwards(axes, np.array([height])) for name, height in (references or {}).items()}
+    linear = axes.get_xscale() == axes.get_yscale() == "linear"
     items = []
-    for line in lines:
-        level = (_crossing(axes, line, rows[line.name], height, name) for name, height in heights.items())
-        items.append("; ".join([f"{line.name}: {_row(line.x, rows[line.name])}", *level]))
-    pairs = itertools.combinations(lines, 2) if len(lines) <= _MOST_PAIRED else ()
-    both = (_meeting(axes, a, b, rows) for a, b in pairs if np.array_equal(a.x, b.x))
-    return items + list(filter(None, both))
+    for line, row in zip(lines, rows, strict=True):
+        parts = [_course(row, stairs=stairs, mean=linear)]
+        if beta:
+            parts.append(f"the values scatter by {value(_scatter(line, row), 2)}")
+        parts += [f"it {_against(row, up, name)}" for name, up in heights.items()]
+        items.append(f"{plain(row.name)}: {'; '.join(parts)}")
+    pairs = itertools.combinations(rows, 2) if len(rows) <= _MOST_PAIRED else ()
+    together = [(a, b) for a, b in pairs if np.array_equal(a.x, b.x)]
+    return items + [f"{quoted(a.name)} {_against(a, b.up, quoted(b.name))}" for a, b in together]
 
 
-def _on_scale(axes: Axes, line: Line, beta: float) -> Array:
-    """The row as it is drawn, NaN where the picture does not show it."""
+def _row(axes: Axes, line: Line, beta: float) -> _Row:
     low, high = sorted(axes.get_ylim())
-    row = with_gaps(axes, smooth(line.y, beta))
-    return np.where((row >= low) & (row <= high), row, np.nan)
+    y = smooth(line.y, beta)
+    drawn = with_gaps(axes, y)
+    return _Row(line.name, line.x, y, (drawn >= low) & (drawn <= high), _upwards(axes, y))
 
 
-def _row(x: Array, y: Array) -> str:
-    seen = np.flatnonzero(np.isfinite(y))
-    if not len(seen):
-        return f"{about(len(y))} points, none of them on the scale"
-    first, last = seen[0], seen[-1]
-    if len(y) == 1:
-        return f"one point, {value(y[0])} at {about(x[0])}"
-    if len(seen) == len(y) and np.ptp(y) == 0:
-        return f"{about(len(y))} points, all {value(y[0])}"
-    parts = [f"{about(len(y))} points, begins at {value(y[first])}"]
-    parts.append(f"ends at {value(y[last])}" if last == len(y) - 1 else f"leaves the scale at {about(x[last + 1])}")
-    for word, sign in (("lowest", 1), ("highest", -1)):
-        where = seen[np.flatnonzero(sign * y[seen] <= np.min(sign * y[seen]) + _REACHED * np.ptp(y[seen]))[0]]
-        parts.append(f"{word} {value(sign * np.min(sign * y[seen]))} at {about(x[where])}")
-    return ", ".join([*parts, f"mean {value(float(np.mean(y[seen])))}"])
-
-
-def _sides(axes: Axes, y: Array, other: Any) -> npt.NDArray[np.int_]:
-    """For each point 1 above ``other``, -1 below it, 0 on it or not on the scale."""
-    scale = np.log if axes.get_yscale() == "log" else np.asarray
-    low, high = scale(np.array(sorted(axes.get_ylim())))
+def _upwards(axes: Axes, y: Array) -> Array:
+    """Heights as shares of the axes, 0 at the lower edge and 1 at the upper; NaN stays NaN."""
+    low, high = sorted(axes.get_ylim())
+    if axes.get_yscale() != "log":
+        return (y - low) / (high - low)
     with np.errstate(invalid="ignore", divide="ignore"):
-        apart = scale(y) - scale(np.asarray(other, dtype=float))
-    return np.where(np.isfinite(apart) & (np.abs(apart) > _BAND * (high - low)), np.sign(apart), 0).astype(int)
+        return (np.log(np.maximum(y, 0.0)) - math.log(low)) / (math.log(high) - math.log(low))
 
 
-def _changes(sides: npt.NDArray[np.int_]) -> list[int]:
-    """The points that lie on another side than the last point that was on any."""
+def _scatter(line: Line, row: _Row) -> float:
+    """How far the values lie from their moving average where that is on the scale, as a standard deviation."""
+    return float(np.std((line.y - row.y)[row.on])) if row.on.any() else math.nan
+
+
+def _course(row: _Row, *, stairs: bool, mean: bool) -> str:
+    """One line from its first point to its last."""
+    count = f"{len(row.y):,} points" if len(row.y) > 1 else "one point"
+    seen = np.flatnonzero(row.on)
+    if not len(seen):
+        return f"{count}, none of them on the scale"
+    if len(row.y) == 1:
+        return f"{count}, {value(row.y[0])} at {about(row.x[0])}"
+    if row.on.all() and np.ptp(row.y) == 0:
+        return f"{count}, all {value(row.y[0])}"
+    parts = [count, f"begins {_end(row, 0)}", _last(row), *_extremes(row, seen)]
+    if mean and row.on.all():
+        parts.append(f"mean {value(float(np.mean(row.y)))}")
+    levels = [float(level) for level, _ in itertools.groupby(row.y.tolist())]
+    if stairs and len(levels) <= _MOST_STAIRS:
+        parts.append(f"stairs {', '.join(map(value, levels))}")
+    return ", ".join(parts)
+
+
+def _end(row: _Row, k: int) -> str:
+    """Where the row is at its first or last point."""
+    if row.on[k]:
+        return f"at {value(row.y[k])}"
+    return "with a gap" if np.isnan(row.up[k]) else f"{_side(row.up[k])} the scale"
+
+
+def _side(up: float) -> str:
+    return "above" if up > 0.5 else "below"
+
+
+def _last(row: _Row) -> str:
+    """How the row ends, and whether it was away before."""
+    inside = row.on[np.flatnonzero(row.on)[0] :]
+    away = np.flatnonzero(~row.on)
+    if row.on[-1]:
+        gaps = "" if inside.all() else ", with gaps" if np.isnan(row.up[away]).all() else ", off the scale in between"
+        return f"ends at {value(row.y[-1])}{gaps}"
+    first = int(np.flatnonzero(row.on)[-1]) + 1
+    if np.isnan(row.up[first]):
+        return f"no values from {about(row.x[first])} on"
+    before = "" if len(away) == len(row.y) - first else "for the last time "
+    return f"leaves the scale {'upwards' if row.up[first] > 0.5 else 'downwards'} {before}at {about(row.x[first])}"
+
+
+def _extremes(row: _Row, seen: npt.NDArray[np.int_]) -> list[str]:
+    known = row.up[~np.isnan(row.up)]
+    lowest, highest = seen[np.argmin(row.y[seen])], seen[np.argmax(row.y[seen])]
+    low = f"{value(row.y[lowest])} at {about(row.x[lowest])}" if known.min() >= 0 else "below the scale"
+    high = f"{value(row.y[highest])} at {about(row.x[highest])}" if known.max() <= 1 else "above the scale"
+    return [f"lowest {low}", f"highest {high}"]
+
+
+# --- words for what a line crosses ------------------------------------------------------------------------------------
+
+
+def _against(row: _Row, other: Array, name: str) -> str:
+    """On which side of something the row is, and where it gets to the other side."""
+    with np.errstate(invalid="ignore"):
+        apart = np.nan_to_num(row.up - other, nan=0.0, posinf=9.0, neginf=-9.0)
+    sides = np.where(np.abs(apart) > _BAND, np.sign(apart), 0).astype(int)
     taken = np.flatnonzero(sides)
-    return [int(b) for a, b in itertools.pairwise(taken) if sides[a] != sides[b]]
-
-
-def _crossing(axes: Axes, line: Line, y: Array, height: float, other: str) -> str:
-    """Where the row gets to the other side of a height, or on which side of it all of it lies."""
-    sides = _sides(axes, y, height)
-    changes = _changes(sides)
+    changes = [(int(a), int(b)) for a, b in itertools.pairwise(taken) if sides[a] != sides[b]]
     if changes:
-        return _change(sides, changes, line.x, repr(other))
-    side = "above" if sides.max() > 0 else "below" if sides.min() < 0 else "on"
-    return f"nowhere {'below' if side == 'above' else 'above'} {other!r}" if side != "on" else f"all of it on {other!r}"
+        verb = "rises above" if sides[changes[-1][1]] > 0 else "falls below"
+        often = "" if len(changes) == 1 else ", not for the first time,"
+        return f"{verb} {name}{often} at {about(_crossing(row.x, apart, *changes[-1]))}"
+    if not len(taken):
+        return f"lies on {name}"
+    side = "above" if sides[taken[0]] > 0 else "below"
+    if (same := int(np.argmax(apart != 0))) > 1:
+        return f"is the same as {name} up to {about(row.x[same - 1])}, then {side} it"
+    return f"stays {side} {name}" if len(taken) == len(sides) else f"is close to {name} or {side} it"
 
 
-def _change(sides: npt.NDArray[np.int_], changes: list[int], x: Array, other: str) -> str:
-    verb = "rises above" if sides[changes[-1]] > 0 else "falls below"
-    often = "" if len(changes) == 1 else ", not for the first time,"
-    return f"{verb} {other}{often} at {about(x[changes[-1]])}"
-
-
-def _meeting(axes: Axes, a: Line, b: Line, rows: Mapping[str, Array]) -> str:
-    sides = _sides(axes, rows[a.name], rows[b.name])
-    changes = _changes(sides)
-    return f"{a.name!r} {_change(sides, changes, a.x, repr(b.name))}" if changes else ""
+def _crossing(x: Array, apart: Array, before: int, after: int) -> float:
+    """The last place between two points at which the difference has its sign changed."""
+    turn = max(k for k in range(before, after) if np.sign(apart[k]) != np.sign(apart[after]))
+    a, b = apart[turn], apart[turn + 1]
+    share = a / (a - b) if max(abs(a), abs(b)) < 9 else 1.0
+    return float(x[turn] + share * (x[turn + 1] - x[turn]))

@@ -190,7 +190,7 @@ class _Curve:
         """Replace the sketch by a picture of all steps, if there were any."""
         if self.first:
             self._read()
-            self.area.show(*self._figure(self.first).bundle(f"{self.title}: {len(self.losses)} steps"))
+            self.area.show(*self._figure(self.first).bundle(f"{len(self.losses):,} steps"))
 
     def _read(self) -> None:
         if self.unread:
