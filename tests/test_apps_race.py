@@ -127,7 +127,7 @@ def test_the_state_is_a_record_that_later_changes_leave_alone():
         ({"lr": math.nan}, "lr must be a number"),
         ({"lr": "fast"}, "lr must be a number"),
         ({"lr": {"SGD": 11}}, r"lr\['SGD'\] must be a number"),
-        ({"lr": {"Adamax": 0.1}}, "lr has no optimizer 'Adamax'; try one of SGD, Momentum"),
+        ({"lr": {"adam": 0.1}}, "lr has no optimizer 'adam'; try one of SGD, Momentum"),
         ({"steps": 0}, "steps must be a whole number from 1 to 500, got 0; try 100"),
         ({"steps": 501}, "steps must be a whole number"),
         ({"steps": 10.0}, "steps must be a whole number"),

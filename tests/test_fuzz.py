@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 import course_utils
 from course_utils import (
+    algorithms,
     apps,
     arguments,
     catalog,
@@ -49,8 +50,8 @@ from tests.test_training import TinyData, tiny_run
 
 PACKAGE = Path(course_utils.__file__).parent
 ROOMS = (
-    apps, arguments, catalog, checks, data, descent, devices, doctor, model, optim, plots, schedules, seeding, surfaces,
-    training, watch,
+    algorithms, apps, arguments, catalog, checks, data, descent, devices, doctor, model, optim, plots, schedules,
+    seeding, surfaces, training, watch,
 )  # fmt: skip
 SECONDS = 20
 tried: Counter[str] = Counter()
@@ -302,7 +303,10 @@ METHODS_LEFT_OUT = {
     "a formula that the course teaches": {f"{cls.__name__}.formula" for cls in (
         optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW,
     )},
-    "what the package itself calls": {"OptimizerEntry.cell", "ParameterEntry.cell", "Report.fill"},
+    "what the package itself calls": {
+        "Algorithm.make", "Algorithm.options", "OptimizerEntry.cell", "ParameterEntry.cell", "Report.fill",
+    },
+    "what assigning lr, momentum and optimizer calls": {"LiveTraining.change"},
     "a field that holds torch's function": {"Run.loss_fn"},
 }  # fmt: skip
 
@@ -466,7 +470,8 @@ def test_every_public_method_with_an_argument_is_tried_or_left_out_for_a_reason(
     public = {
         f"{cls.__name__}.{name}"
         for cls in classes
-        for name, value in vars(cls).items()
+        for owner in (cls, *(base for base in cls.__mro__[1:] if base.__module__.startswith("course_utils.apps")))
+        for name, value in vars(owner).items()
         if not name.startswith("_") and isinstance(value, FunctionType | staticmethod | classmethod)
         if not hasattr(value, "hooked")  # the step that torch wraps for each class when it makes its first optimizer
         if set(inspect.signature(getattr(cls, name)).parameters) - {"self"}
