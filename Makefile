@@ -63,7 +63,7 @@ outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise
 processors: $(BIN)/ready ## run every notebook as other processors would, and see that all say the same
 	@$(BIN)/python tests/processors.py $(NOTEBOOKS)
 
-mutants: $(BIN)/ready ## make about 165 small faults, one at a time, and see that a test notices each
+mutants: $(BIN)/ready ## make about 200 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python tests/mutate.py
 
 figures: $(BIN)/ready ## draw images/ again
