@@ -221,16 +221,19 @@ def _against(row: _Row, other: Array, name: str) -> str:
         apart = np.nan_to_num(row.up - other, nan=0.0, posinf=9.0, neginf=-9.0)
     sides = np.where(np.abs(apart) > _BAND, np.sign(apart), 0).astype(int)
     taken = np.flatnonzero(sides)
+    if not len(taken):
+        return f"lies on {name}"
     changes = [(int(a), int(b)) for a, b in itertools.pairwise(taken) if sides[a] != sides[b]]
+    same = int(np.argmax(apart != 0))  # so many points at the start are equal
+    start = f"is the same as {name} up to {about(row.x[same - 1])}, then " if same > 1 else ""
+    name = "it" if start else name
     if changes:
         verb = "rises above" if sides[changes[-1][1]] > 0 else "falls below"
         often = "" if len(changes) == 1 else ", not for the first time,"
-        return f"{verb} {name}{often} at {about(_crossing(row.x, apart, *changes[-1]))}"
-    if not len(taken):
-        return f"lies on {name}"
+        return f"{start}{verb} {name}{often} at {about(_crossing(row.x, apart, *changes[-1]))}"
     side = "above" if sides[taken[0]] > 0 else "below"
-    if (same := int(np.argmax(apart != 0))) > 1:
-        return f"is the same as {name} up to {about(row.x[same - 1])}, then {side} it"
+    if start:
+        return f"{start}{side} it"
     return f"stays {side} {name}" if len(taken) == len(sides) else f"is close to {name} or {side} it"
 
 
