@@ -204,6 +204,7 @@ def test_noise_around_a_reference_is_no_crossing():
         ([4, 3], [4, 1], "“SGD” is close to “Adam” or above it"),
         ([1, 2, 3, 4], [1, 2, 2, 2], "“SGD” is the same as “Adam” up to ≈ 1, then above it"),
         ([1, 2, 3, 4, 1], [1, 2, 2, 2, 3], "“SGD” is the same as “Adam” up to ≈ 1, then falls below it at ≈ 3.5"),
+        ([4, 3, 2, 1, 0], [4, 3, 2, 2, 0], "“SGD” lies mostly on “Adam”"),
         ([4, 3, 2, 1], [4, 3, 2.001, 1], "“SGD” lies on “Adam”"),
         ([4, 3, 1], [4, 3.001, 1], "“SGD” lies on “Adam”"),
     ],

@@ -27,6 +27,7 @@ LOG = " (log scale)"
 _MOST_PAIRED = 4  # lines: six pairs are as many as a reader can hold
 _MOST_STAIRS = 8  # that are told one by one
 _BAND = 0.02  # of the height of the axes
+_FEW = 0.25  # of the points: where no more are apart, two lines are nearly one
 _SUPERSCRIPTS = {"^2": "²", "^3": "³", "\\,": " ", "$": ""}
 
 
@@ -131,7 +132,7 @@ def lines_in_words(
     for line, row in zip(lines, rows, strict=True):
         parts = [_course(row, stairs=stairs, mean=linear)]
         if beta:
-            parts.append(f"the values scatter by {value(_scatter(line, row), 2)}")
+            parts.append(f"the values scatter by {value(_scatter(axes, line, row), 3)}")
         parts += [f"it {_against(row, up, name)}" for name, up in heights.items()]
         items.append(f"{plain(row.name)}: {'; '.join(parts)}")
     pairs = itertools.combinations(rows, 2) if len(rows) <= _MOST_PAIRED else ()
@@ -155,9 +156,11 @@ def _upwards(axes: Axes, y: Array) -> Array:
         return (np.log(np.maximum(y, 0.0)) - math.log(low)) / (math.log(high) - math.log(low))
 
 
-def _scatter(line: Line, row: _Row) -> float:
-    """How far the values lie from their moving average where that is on the scale, as a standard deviation."""
-    return float(np.std((line.y - row.y)[row.on])) if row.on.any() else math.nan
+def _scatter(axes: Axes, line: Line, row: _Row) -> float:
+    """How far the values lie from their moving average where both are on the scale, as a standard deviation."""
+    up = _upwards(axes, line.y)
+    both = row.on & (up >= 0) & (up <= 1)
+    return float(np.std((line.y - row.y)[both])) if both.any() else math.nan
 
 
 def _course(row: _Row, *, stairs: bool, mean: bool) -> str:
@@ -221,8 +224,8 @@ def _against(row: _Row, other: Array, name: str) -> str:
         apart = np.nan_to_num(row.up - other, nan=0.0, posinf=9.0, neginf=-9.0)
     sides = np.where(np.abs(apart) > _BAND, np.sign(apart), 0).astype(int)
     taken = np.flatnonzero(sides)
-    if not len(taken):
-        return f"lies on {name}"
+    if len(taken) < _FEW * len(sides):
+        return f"lies {'mostly ' if len(taken) else ''}on {name}"
     changes = [(int(a), int(b)) for a, b in itertools.pairwise(taken) if sides[a] != sides[b]]
     same = int(np.argmax(apart != 0))  # so many points at the start are equal
     start = f"is the same as {name} up to {about(row.x[same - 1])}, then " if same > 1 else ""
