@@ -341,7 +341,7 @@ def test_eight_kernels_at_once_download_once_and_all_read_the_same(tmp_path, kno
     server.delay_s = 0.5  # so that all have asked before the first is answered
     small = {name: getattr(CIFAR10, name) for name in ("url", "tgz_md5", "train_list", "test_list", "meta")}
     command = [sys.executable, "-c", CLASSROOM, json.dumps(small), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, 8 * f"{known.pixels['train'].sum(dtype=int)}\n"), done.stderr
     assert len(server.asked) <= 8 + 1  # each knocks at most once, and one fetches the file
     assert is_whole(tmp_path, known)

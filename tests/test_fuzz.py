@@ -39,6 +39,7 @@ from course_utils import (
     model,
     optim,
     plots,
+    reading,
     schedules,
     seeding,
     surfaces,
@@ -50,8 +51,8 @@ from tests.test_training import TinyData, tiny_run
 
 PACKAGE = Path(course_utils.__file__).parent
 ROOMS = (
-    algorithms, apps, arguments, catalog, checks, data, descent, devices, doctor, model, optim, plots, schedules,
-    seeding, surfaces, training, watch,
+    algorithms, apps, arguments, catalog, checks, data, descent, devices, doctor, model, optim, plots, reading,
+    schedules, seeding, surfaces, training, watch,
 )  # fmt: skip
 SECONDS = 20
 tried: Counter[str] = Counter()
@@ -304,7 +305,8 @@ METHODS_LEFT_OUT = {
         optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW,
     )},
     "what the package itself calls": {
-        "Algorithm.make", "Algorithm.options", "OptimizerEntry.cell", "ParameterEntry.cell", "Report.fill",
+        "Algorithm.make", "Algorithm.options", "OptimizerEntry.cell", "ParameterEntry.cell", "Readable.passing",
+        "Report.fill",
     },
     "what assigning lr, momentum and optimizer calls": {"LiveTraining.change"},
     "a field that holds torch's function": {"Run.loss_fn"},
