@@ -58,13 +58,13 @@ pages: $(PAGES)/node_modules/ready ## bundle the playgrounds' pages, after a cha
 	$(npm) run build
 
 outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise its metadata
-	@$(BIN)/python tests/store_outputs.py $(NOTEBOOKS)
+	@$(BIN)/python -m tests.tools.store_outputs $(NOTEBOOKS)
 
 processors: $(BIN)/ready ## run every notebook as other processors would, and see that all say the same
-	@$(BIN)/python tests/processors.py $(NOTEBOOKS)
+	@$(BIN)/python -m tests.tools.processors $(NOTEBOOKS)
 
 mutants: $(BIN)/ready ## make about 200 small faults, one at a time, and see that a test notices each
-	@$(BIN)/python tests/mutate.py
+	@$(BIN)/python -m tests.tools.mutate
 
 figures: $(BIN)/ready ## draw images/ again
 	@for script in images/draw*.py; do $(BIN)/python $$script; done

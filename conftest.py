@@ -1,3 +1,3 @@
-"""pytest's root: notebooks and tests alike run with the repaired nbval of tests/nbval_repairs.py."""
+"""pytest's root: notebooks and tests alike run with the repaired nbval of tests/tools/nbval_repairs.py."""
 
-pytest_plugins = ["nbval_repairs"]
+pytest_plugins = ["tests.tools.nbval_repairs"]

@@ -20,7 +20,7 @@ from course_utils.apps.live import LiveTraining
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run, train
-from tests import jupyterlab
+from tests.helpers import lab as jupyterlab
 
 __all__ = ["main"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 
 from benchmarks.rows import Row
-from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook
 
 __all__ = ["first_figure_s", "import_ms", "main"]
 

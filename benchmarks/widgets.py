@@ -19,7 +19,7 @@ from benchmarks.rows import Row
 from course_utils.apps.race.state import settings_of
 from course_utils.descent import descend_many
 from course_utils.surfaces import RAVINE, Surface
-from tests.jupyterlab import chromium, lab, open_notebook, run_all, run_code
+from tests.helpers.lab import chromium, lab, open_notebook, run_all, run_code
 
 __all__ = ["drag_rate", "key_to_paint", "main", "stability_map", "watch_redraws"]
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.real_images import built_cifar10, real_cifar10
+from tests.helpers.real_images import built_cifar10, real_cifar10
 
 __all__ = ["built_cifar10", "ctrl_c_works", "pytest_terminal_summary", "real_cifar10", "tell"]
 

@@ -10,7 +10,7 @@ from traitlets import HasTraits, TraitError
 from course_utils.apps import OptimizerRace
 from course_utils.apps.common.app import STATIC, App, page
 from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
-from tests.javascript import APPS, NODE
+from tests.helpers.javascript import APPS, NODE
 
 
 class Knobs(HasTraits):

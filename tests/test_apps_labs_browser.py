@@ -5,7 +5,7 @@ import time
 import nbformat
 import pytest
 
-from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 
 SETUP = """
 import torch

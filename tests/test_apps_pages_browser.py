@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.javascript import APPS
-from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
+from tests.helpers.javascript import APPS
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 
 pytestmark = [
     pytest.mark.browser,

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from course_utils.apps import OptimizerRace
 from course_utils.apps.race.state import OPTIMIZERS, SURFACES, settings_of
 from course_utils.surfaces import BEALE, RAVINE
-from tests.jupyterlab import CHROMIUM, chromium, lab, open_notebook, outputs, run_all, run_code, troubles
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, outputs, run_all, run_code, troubles
 
 pytestmark = [
     pytest.mark.browser,

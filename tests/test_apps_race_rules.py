@@ -12,7 +12,7 @@ from course_utils.apps import OptimizerRace
 from course_utils.apps.race.state import OPTIMIZERS, SURFACES, paths_of, surface_of
 from course_utils.descent import descend
 from course_utils.surfaces import BEALE, RAVINE, ROSENBROCK, SADDLE, quadratic
-from tests.javascript import APPS, RACE, Node
+from tests.helpers.javascript import APPS, RACE, Node
 
 # Around a minimum RMSprop may jump about chaotically, so that one rounding more or less decides where it is 100 steps
 # later, in torch as well. Its learning rates here are such that it is still on its way after 200 steps.

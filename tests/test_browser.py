@@ -9,9 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyterlab import CHROMIUM, chromium, lab, open_notebook, outputs_by_cell, run_all, troubles
 from nbformat.v4.rwbase import rejoin_lines
-from processors import code_cells, red_cells, short_setting
+
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, outputs_by_cell, run_all, troubles
+from tests.tools.processors import code_cells, red_cells, short_setting
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -27,7 +27,7 @@ from course_utils.catalog import schedulers
 from course_utils.training import CheckpointError, Run, load, previous_path, restore, save, snapshot, train
 from course_utils.training import checkpoints as files
 from course_utils.watch import DivergedError, checkpointed, interruptible, progress, stop_when_diverged
-from tests.test_training import CLASSES, FEATURES, TinyData, finish, same_weights, tiny_model, tiny_run
+from tests.helpers.tiny_runs import CLASSES, FEATURES, TinyData, finish, packed, same_weights, tiny_model, tiny_run
 
 
 def advance(run, steps, epochs=5):
@@ -39,11 +39,6 @@ def advance(run, steps, epochs=5):
 def scheduled(make, cadence="step", seed=0):
     run = tiny_run(momentum=0.9, seed=seed)
     return Run(run.model, run.optimizer, make(run.optimizer), cadence=cadence, seed=seed)
-
-
-def packed(run):
-    """The bytes that a file of ``run`` would have: an oracle for "nothing has changed"."""
-    return files._packed(snapshot(run))
 
 
 def forged(state):

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lessons import lesson
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
 from course_utils.checks import check_diagnoses, check_repairs
 from course_utils.doctor.rules import RULES
+from tests.helpers.lessons import lesson
 
 CLINIC = lesson("04_lr_scheduler", since="## 7 The clinic")
 LETTERS = "ABCDE"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from lessons import lesson
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
@@ -25,6 +24,7 @@ from course_utils.model import build_model
 from course_utils.schedules import lr_curve, warmup_cosine
 from course_utils.seeding import generator
 from course_utils.training import Batch, Run, train, train_step
+from tests.helpers.lessons import lesson
 
 LESSON = lesson("04_lr_scheduler", until="## 7 The clinic")
 CHECKS = {

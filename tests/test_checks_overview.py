@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from lessons import lesson
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
@@ -23,6 +22,7 @@ from course_utils.model import build_model
 from course_utils.optim import ema_momentum_update, sgd_update
 from course_utils.seeding import generator
 from course_utils.training import train_step
+from tests.helpers.lessons import lesson
 
 CHECKS = {name: getattr(overview, name) for name in overview.__all__}
 

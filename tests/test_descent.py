@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from course_utils.descent import descend, descend_many
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, SURFACES, quadratic
-from tests.refusals import error_for
+from tests.helpers.refusals import error_for
 
 float64 = torch.float64
 OPTIMIZERS = {

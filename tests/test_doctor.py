@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from doctor_programs import DataLoader, TensorDataset, blobs, learn, mlp, setup, step, with_dropout
 from torch import nn
 
 from course_utils import doctor
@@ -22,6 +21,7 @@ from course_utils.doctor.probes import HUB, watched_attributes
 from course_utils.doctor.recording import Recording, Update
 from course_utils.doctor.registry import Registry
 from course_utils.doctor.rules import RULES
+from tests.helpers.doctor_programs import DataLoader, TensorDataset, blobs, learn, mlp, setup, step, with_dropout
 
 HOOKS = [
     *(

@@ -3,11 +3,11 @@
 import warnings
 
 import pytest
-from doctor_programs import FAULTY, HEALTHY
 
 from benchmarks.doctor import corpus, perform
 from course_utils import doctor
 from course_utils.doctor.rules import RULES
+from tests.helpers.doctor_programs import FAULTY, HEALTHY
 
 SCRIPTS = {program.fault: program for program in reversed(corpus()) if program.fault}  # the first with each fault
 

@@ -6,10 +6,10 @@ The clinic at the end of notebook 04 asks in its own way, and has a test file of
 import ast
 
 import pytest
-from lessons import Exercise, lesson
 
 from course_utils import checks
 from course_utils.checks.verdict import Verdict
+from tests.helpers.lessons import Exercise, lesson
 
 LESSONS = {
     stem: lesson(stem, until="## 7 The clinic")

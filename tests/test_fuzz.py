@@ -47,7 +47,7 @@ from course_utils import (
     watch,
 )
 from course_utils.checks.verdict import Verdict
-from tests.test_training import TinyData, tiny_run
+from tests.helpers.tiny_runs import TinyData, tiny_run
 
 PACKAGE = Path(course_utils.__file__).parent
 ROOMS = (

@@ -9,7 +9,8 @@ import zmq
 import zmq.asyncio
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
-from kernel_client import ShellChannel
+
+from tests.tools.kernel_client import ShellChannel
 
 
 def receive(channel_class, *, lose_the_signal, patience_s):

@@ -24,8 +24,7 @@ import torch
 from course_utils.training import checkpoints as files
 from course_utils.training import load, previous_path, restore, save, snapshot, train
 from course_utils.watch import checkpointed, interruptible
-from tests.test_checkpoints import packed
-from tests.test_training import TinyData, tiny_run
+from tests.helpers.tiny_runs import TinyData, packed, tiny_run
 
 KILLS, INTERRUPTS = 60, 200
 EPOCHS = 20  # of 5 steps

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from mutate import ROOT, Mutant, mutated, read_mutants
+
+from tests.tools.mutate import ROOT, Mutant, mutated, read_mutants
 
 sys.dont_write_bytecode = True
 MUTANTS = read_mutants()

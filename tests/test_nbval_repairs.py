@@ -12,7 +12,13 @@ from xml.etree import ElementTree
 import nbval
 import numpy as np
 import pytest
-from comparing import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image, ImageDraw
+
+from tests.tools.comparing import (
     ATOL,
     CHAOTIC_TAG,
     PLACE_RTOL,
@@ -24,13 +30,8 @@ from comparing import (
     same_text,
     spread,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook, new_output
-from nbval_repairs import pytest_configure
-from PIL import Image, ImageDraw
-from store_outputs import store, text_of
+from tests.tools.nbval_repairs import pytest_configure
+from tests.tools.store_outputs import store, text_of
 
 pytest_plugins = ["pytester"]
 
@@ -231,9 +232,9 @@ class Session:
 
 
 def run_pytest(folder: Path) -> Session:
-    options = "-m pytest --nbval -p nbval_repairs -W error -p no:cacheprovider -ra --junitxml=report.xml ."
+    options = "-m pytest --nbval -p tests.tools.nbval_repairs -W error -p no:cacheprovider -ra --junitxml=report.xml ."
     environment = {k: v for k, v in os.environ.items() if k != "COURSE_DATA"}
-    environment |= {"PYTHONPATH": str(Path(__file__).parent), "MPLBACKEND": "agg"}  # must not reach the kernels
+    environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "MPLBACKEND": "agg"}  # must not reach the kernels
     done = subprocess.run(
         [sys.executable, *options.split()], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -324,13 +325,13 @@ def test_the_time_of_each_notebook_is_shown(session: Session) -> None:
 
 def test_a_cell_that_does_not_end_fails_at_the_time_out(pytester: pytest.Pytester) -> None:
     write(pytester.path / "slow.ipynb", [code("while True: pass"), code("1")])
-    done = pytester.runpytest_inprocess("--nbval", "-p", "nbval_repairs", "--nbval-cell-timeout=2")
+    done = pytester.runpytest_inprocess("--nbval", "-p", "tests.tools.nbval_repairs", "--nbval-cell-timeout=2")
     done.assert_outcomes(failed=1, skipped=1)
     done.stdout.fnmatch_lines(["*time-out after 2 s*"])
 
 
 def test_pytest_in_the_repository_uses_the_repaired_nbval(request: pytest.FixtureRequest) -> None:
-    assert request.config.pluginmanager.has_plugin("nbval_repairs")
+    assert request.config.pluginmanager.has_plugin("tests.tools.nbval_repairs")
 
 
 def test_another_version_of_nbval_is_refused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

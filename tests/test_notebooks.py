@@ -15,13 +15,13 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from comparing import CHAOTIC_TAG, SPREAD
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import find_comment_markers, find_metadata_tags
-from store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
 
 from course_utils import plots
+from tests.tools.comparing import CHAOTIC_TAG, SPREAD
+from tests.tools.store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
 
 NAMES = ["01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler"]
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -402,9 +402,10 @@ def make_outputs(tmp_path_factory: pytest.TempPathFactory) -> MakeOutputs:
     cells = [code(source, printed("old"), count=9) for source, _ in STORED]
     (folder / "good.ipynb").write_text(text_of(new_notebook(cells=[text("# A"), *cells])), encoding="utf-8")
     (folder / "bad.ipynb").write_text(RAISES, encoding="utf-8")
-    script = Path(__file__).with_name("store_outputs.py")
-    command = [sys.executable, str(script), "bad.ipynb", "good.ipynb"]
-    return MakeOutputs(folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False))
+    files = [str(folder / name) for name in ("bad.ipynb", "good.ipynb")]
+    command = [sys.executable, "-m", "tests.tools.store_outputs", *files]
+    root = Path(__file__).parent.parent
+    return MakeOutputs(folder, subprocess.run(command, cwd=root, capture_output=True, text=True, check=False))
 
 
 def test_make_outputs_stores_what_each_cell_showed_when_it_ended(make_outputs: MakeOutputs) -> None:

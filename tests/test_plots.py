@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from gallery import CLASSES, FIGURES, INF, LABELS, NAN, Bowl, noise, pixels, stability_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
@@ -35,6 +34,7 @@ from course_utils.plots import (
     smooth,
     surface_paths,
 )
+from tests.helpers.gallery import CLASSES, FIGURES, INF, LABELS, NAN, Bowl, noise, pixels, stability_map
 
 EVERY = pytest.mark.parametrize("name", FIGURES)
 

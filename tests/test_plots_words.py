@@ -8,14 +8,14 @@ import re
 
 import numpy as np
 import pytest
-from comparing import same_picture
-from gallery import CLASSES, FIGURES, LABELS, NAN, Bowl, noise, pixels, stability_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils.data import load_images
 from course_utils.plots import bar_plot, histograms, image_grid, line_panels, line_plot, smooth, surface_paths
 from course_utils.plots.words import about, value
+from tests.helpers.gallery import CLASSES, FIGURES, LABELS, NAN, Bowl, noise, pixels, stability_map
+from tests.tools.comparing import same_picture
 
 EVERY = pytest.mark.parametrize("name", FIGURES)
 

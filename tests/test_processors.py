@@ -5,12 +5,13 @@ One setting that differs from every processor's own, and of each notebook as muc
 
 import nbformat
 import pytest
-from comparing import CHAOTIC_TAG, SPREAD, tolerance_of
-from jupyterlab import CHROMIUM
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from processors import Cell, code_cells, red_cells, settings, short_setting, spreads
-from store_outputs import NOTEBOOKS, run_notebook
+
+from tests.helpers.lab import CHROMIUM
+from tests.tools.comparing import CHAOTIC_TAG, SPREAD, tolerance_of
+from tests.tools.processors import Cell, code_cells, red_cells, settings, short_setting, spreads
+from tests.tools.store_outputs import NOTEBOOKS, run_notebook
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 

@@ -39,7 +39,7 @@ from course_utils.schedules import (
     step_decay,
     warmup_cosine,
 )
-from tests.refusals import error_for
+from tests.helpers.refusals import error_for
 
 SCHEDULERS = {
     "LambdaLR": lambda optimizer: LambdaLR(optimizer, lambda step: 0.9**step),

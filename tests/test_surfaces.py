@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from course_utils.surfaces import BEALE, QUADRATIC, RAVINE, ROSENBROCK, SADDLE, SURFACES, Surface, quadratic
-from tests.refusals import error_for
+from tests.helpers.refusals import error_for
 
 EVERY = pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 ANY_NUMBER = [0, 0.5, -1.0, float("nan"), float("inf"), "20", None, True]

@@ -25,7 +25,7 @@ from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run, Shard, Worker, in_parallel, load, previous_path, this_worker, train
 from course_utils.training.__main__ import main
-from tests.test_training import TinyData, finish, tiny_run
+from tests.helpers.tiny_runs import TinyData, finish, tiny_run
 
 ROOT = Path(__file__).parent.parent
 TIME_LIMIT_S = 120

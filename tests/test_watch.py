@@ -14,7 +14,7 @@ from PIL import Image
 from course_utils.training import Run, Step, train
 from course_utils.watch import interruptible, live_plot, progress
 from course_utils.watch import views as watch
-from tests.test_training import TinyData, same_weights, tiny_run
+from tests.helpers.tiny_runs import TinyData, same_weights, tiny_run
 
 
 def records(steps=20, batches=5, start=0):

@@ -1,6 +1,6 @@
 """Would the tests notice? Makes small faults in a copy of the project, one at a time, and runs the fitting tests.
 
-    python tests/mutate.py [--jobs N] [word ...]     (`make mutants` calls it; words choose faults by their name)
+    python -m tests.tools.mutate [--jobs N] [word ...]     (`make mutants` calls it; words choose faults by their name)
 
 The faults are in `mutants.toml`. A fault is killed when a test or its fixture fails, nothing else counts: tests that
 cannot be collected, or that fail without any fault, end the whole with an error. Exit status 0: at least 95 % are
@@ -26,7 +26,7 @@ import nbformat
 
 __all__ = ["Mutant", "mutated", "read_mutants"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.toml")
 GOAL = 0.95
 TIMEOUT_S = 900

@@ -1,6 +1,6 @@
 """What does a notebook say? Runs it in a fresh kernel and writes it back in one normal form.
 
-    python tests/store_outputs.py [notebook ...]        (all of notebooks/ without an argument; `make outputs` calls it)
+    python -m tests.tools.store_outputs [notebook ...]    (all of notebooks/ if none is named; `make outputs` calls it)
 
 `pytest --nbval` runs its cells through the same two functions, `fresh_kernel` and `run_cell`, so what is stored is
 what the tests see again; both treat `;`, clear_output, update_display and Output widgets as a front end does.
@@ -19,13 +19,13 @@ from pathlib import Path
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
-from kernel_client import KernelClient
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 
 from course_utils.plots.frame import picture_in_html
+from tests.tools.kernel_client import KernelClient
 
 __all__ = [
     "NOTEBOOKS",
@@ -39,7 +39,7 @@ __all__ = [
     "text_of",
 ]
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CELL_TIMEOUT_S = 300
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

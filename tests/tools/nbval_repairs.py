@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 import nbval
 import pytest
-from comparing import differences, tolerance_of
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
-from store_outputs import fresh_kernel, run_cell, set_defaults
+
+from tests.tools.comparing import differences, tolerance_of
+from tests.tools.store_outputs import fresh_kernel, run_cell, set_defaults
 
 __all__ = ["Cell", "Notebook"]
 
@@ -113,9 +114,9 @@ class Notebook(IPyNbFile):  # type: ignore[misc]
 
 def pytest_configure(config: pytest.Config) -> None:
     if nbval.__version__ != _NBVAL:
-        raise pytest.UsageError(f"tests/nbval_repairs.py repairs nbval {_NBVAL}, found {nbval.__version__}")
+        raise pytest.UsageError(f"tests/tools/nbval_repairs.py repairs nbval {_NBVAL}, found {nbval.__version__}")
     if config.option.nbval_sanitize_with or config.option.nbdime:
-        raise pytest.UsageError("--nbval-sanitize-with and --nbdime do nothing here; see tests/nbval_repairs.py")
+        raise pytest.UsageError("--nbval-sanitize-with and --nbdime do nothing here; see tests/tools/nbval_repairs.py")
     set_defaults()
 
 

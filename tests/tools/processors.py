@@ -1,6 +1,6 @@
 """Do the notebooks say the same on other processors? Runs them under the settings that this machine can imitate.
 
-    python tests/processors.py [--saved] [--write] [notebook ...]        (`make processors` calls it)
+    python -m tests.tools.processors [--saved] [--write] [notebook ...]        (`make processors` calls it)
 
 Prints how far the numbers and pictures of each cell spread over the settings, which cells need the tag of a chaotic
 cell or carry it without need, and which cells of one setting are red when the outputs of another are the stored ones.
@@ -18,9 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from comparing import CHAOTIC_TAG, PICTURE_BLOCKS_FREE, RTOL, SPREAD, SPREADS_ALLOWED, differences, spread, tolerance_of
 from nbformat import NotebookNode
-from store_outputs import NOTEBOOKS, run_notebook, set_defaults, text_of
+
+from tests.tools.comparing import (
+    CHAOTIC_TAG,
+    PICTURE_BLOCKS_FREE,
+    RTOL,
+    SPREAD,
+    SPREADS_ALLOWED,
+    differences,
+    spread,
+    tolerance_of,
+)
+from tests.tools.store_outputs import NOTEBOOKS, run_notebook, set_defaults, text_of
 
 __all__ = ["Cell", "code_cells", "red_cells", "settings", "short_setting", "spreads"]
 

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nbformat import NotebookNode
-from store_outputs import WIDGET_VIEW
+
+from tests.tools.store_outputs import WIDGET_VIEW
 
 __all__ = [
     "ATOL",

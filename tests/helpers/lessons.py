@@ -12,7 +12,7 @@ import nbformat
 
 __all__ = ["Exercise", "Lesson", "lesson"]
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SIBLING = Path(__file__).parent.parent.parent / "shared" / "cifar10"
+SIBLING = Path(__file__).parents[3] / "shared" / "cifar10"
 
 
 def real_images_folder() -> Path | None:
