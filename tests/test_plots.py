@@ -7,7 +7,6 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import gallery
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -34,6 +33,7 @@ from course_utils.plots import (
     smooth,
     surface_paths,
 )
+from tests.helpers import gallery
 from tests.helpers.gallery import CLASSES, FIGURES, INF, LABELS, NAN, Bowl, noise, pixels, stability_map
 
 EVERY = pytest.mark.parametrize("name", FIGURES)
