@@ -131,7 +131,7 @@ def moving(ball: Ball) -> Iterator[str]:
 def animation(attribute: str, values: Any) -> str:
     """The attribute takes one value a step, rests at the last, and all that a few times."""
     rest = [values[-1]] * round(REST_S * STEPS_PER_S)
-    row = ";".join(f"{value:.4g}" if abs(value) <= 1 else f"{value:.2f}" for value in [*values, *rest])
+    row = ";".join(f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}" for value in [*values, *rest])
     seconds = (len(values) + len(rest) - 1) / STEPS_PER_S
     repeat = f'dur="{seconds:.3f}s" repeatCount="{ROUNDS}" fill="freeze"'
     return f'<animate attributeName="{attribute}" values="{row}" {repeat}/>'
