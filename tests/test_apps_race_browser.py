@@ -32,6 +32,9 @@ race.momentum, race.dampening, race.beta1, race.beta2, race.alpha, race.weight_d
 race.steps = 100; race.step = 100
 race.condition_number, race.chosen, race.view = 1.0, "Adam", "loss"
 """
+# The start and every control of the page, in one text.
+SHOWN = """document.querySelector(".race .start").getAttribute("aria-valuetext") + JSON.stringify(
+    [...document.querySelectorAll(".race :is(input, select)")].map((one) => [one.value, one.checked]))"""
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +48,18 @@ def opened(tmp_path_factory):
         notebook = open_notebook(page, server, "race.ipynb")
         run_all(notebook)
         page.wait_for_selector(".race .racer")
-        yield notebook
+        yield notebook, page.evaluate(f"() => {SHOWN}")
 
 
 @pytest.fixture
 def notebook(opened):
-    """The notebook with all settings as they were at first."""
-    run_code(opened, RESET)
-    settled(opened)
-    yield opened
-    assert troubles(opened) == []
+    """The notebook with all settings as they were at first, in the kernel and on the page."""
+    notebook, at_first = opened
+    run_code(notebook, RESET)
+    notebook.page.wait_for_function(f"(at_first) => {SHOWN} === at_first", arg=at_first)
+    settled(notebook)
+    yield notebook
+    assert troubles(notebook) == []
 
 
 def settled(notebook):
