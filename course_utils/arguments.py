@@ -188,12 +188,14 @@ def a_tuple(
     return lambda name, value: tuple(each(f"{name}[{i}]", part) for i, part in parts(name, value))
 
 
-def a_dict(*needed: str, most: int | None = None, of: str, example: str) -> Check[dict[Any, Any]]:
-    """A check for a dict that has the names ``needed``, and ``most`` names at most, kept as a copy."""
+def a_dict(*needed: str, least: int = 0, most: int | None = None, of: str, example: str) -> Check[dict[Any, Any]]:
+    """A check for a dict that has the names ``needed``, ``least`` to ``most`` in all, kept as a copy."""
     return a_check(
         f"be a dict of {of}",
         kind=lambda value: isinstance(value, Mapping),
-        fits=lambda value: value.keys() >= set(needed) and (most is None or len(value) <= most),
+        fits=lambda value: (
+            value.keys() >= set(needed) and least <= len(value) <= (sys.maxsize if most is None else most)
+        ),
         keep=dict,
         came=lambda value: f"one of {', '.join(map(repr, value))}" if isinstance(value, Mapping) else kind_of(value),
         example=example,
@@ -251,8 +253,11 @@ def _written(limit: float) -> str:
 def _as_array(value: Any) -> Array | None:
     """The numbers in ``value``, or None if there is anything else in it."""
     try:
-        if hasattr(value, "detach"):  # a tensor
-            value = value.detach().cpu().to_dense().numpy()
+        if isinstance(value, (list, tuple)) and any(hasattr(part, "detach") for part in value):
+            value = [_as_array(part) for part in value]
+        elif hasattr(value, "detach"):  # a tensor
+            value = value.detach().cpu().to_dense()
+            value = value.numpy() if value.dtype.is_complex else value.double().numpy()
         numbers = np.asarray(value)
         return numbers.astype(np.float64) if numbers.dtype.kind in "biuf" else None
     except (TypeError, ValueError, RuntimeError):

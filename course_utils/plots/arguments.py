@@ -1,14 +1,14 @@
-"""Can this be drawn? What the reader hands over, as rows of numbers, or refused in words."""
+"""Can this be drawn? The checks for what figures take: numbers, rows, named things, the ends of a scale."""
 
 from __future__ import annotations
 
-import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from course_utils.arguments import Array, a_dict, a_number, a_row, an_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,73 +19,49 @@ __all__ = [
     "Array",
     "Limits",
     "Values",
+    "a_beta",
     "as_ascending",
+    "as_limits",
     "as_mask",
+    "as_named",
+    "as_named_numbers",
     "as_numbers",
     "as_row",
-    "check_beta",
-    "check_count",
-    "check_dict",
-    "check_heights",
-    "check_limits",
     "first_and_last",
 ]
 
-Array = npt.NDArray[np.float64]
 Values: TypeAlias = "npt.ArrayLike | Tensor | Sequence[Tensor]"
 Limits = tuple[float, float]
 MOST_LINES = 12  # more could not be told apart
-MOST_VALUES = 100_000_000
 LARGEST = 1e100  # larger numbers overflow inside matplotlib
 
-
-def as_row(argument: str, values: Any) -> Array:
-    """One or more numbers in a row, float64 ``(n,)``."""
-    row = as_numbers(argument, values)
-    if row.ndim != 1 or not len(row):
-        raise ValueError(f"{argument} must be a row of one or more numbers, got shape {row.shape}; try [2.3, 1.9, 1.7]")
-    return row
-
-
-def as_numbers(argument: str, values: Any) -> Array:
-    """Any tensor, list of tensors, array or list as float64 on the CPU."""
-    count = math.prod(getattr(values, "shape", ()))
-    if count > MOST_VALUES:  # a view of one number may claim more of them than there is memory
-        raise ValueError(f"{argument} must be at most {MOST_VALUES:,} numbers, got {count:,}; try every 1000th")
-    if isinstance(values, (list, tuple)) and any(hasattr(value, "detach") for value in values):
-        values = [as_numbers(argument, value) for value in values]
-    try:
-        if hasattr(values, "detach"):
-            if values.is_complex():
-                raise TypeError(f"{values.dtype} is no type of real numbers")
-            values = values.detach().cpu().double().numpy()
-        numbers = np.asarray(values)
-        if numbers.dtype.kind not in "biuf":
-            raise TypeError(f"{numbers.dtype} is no type of real numbers")
-        return numbers.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
-        raise ValueError(
-            f"{argument} must be numbers, got {textwrap.shorten(repr(values), 60)}; try [2.3, 1.9]"
-        ) from error
+a_beta = a_number(0, below=1, must="be 0 or more and below 1", example=0.9)
+as_numbers = an_array(example="[2.3, 1.9]")
+as_row = a_row(must="be a row of one or more numbers", example="[2.3, 1.9, 1.7]")
+_as_ends = a_row(
+    2,
+    must="be two finite numbers, the lower first",
+    fits=lambda ends: bool(-LARGEST <= ends[0] < ends[1] <= LARGEST),
+    example="(0.0, 2.5)",
+)
 
 
 def as_ascending(argument: str, values: Any, *, positive: bool = False) -> Array:
     """A row that is finite and ascending, and above 0 if it is to stand on a log scale."""
-    row = as_row(argument, values)
-    if not (np.diff(row) > 0).all() or not (np.abs(row) <= LARGEST).all() or (positive and row[0] <= 0):
-        kind = "finite, ascending and above 0" if positive else "finite and ascending"
-        raise ValueError(f"{argument} must be {kind}, got {row[0]:g} to {row[-1]:g}; try sorted({argument})")
-    return row
+    lowest = 0 if positive else -LARGEST
+    check = a_row(
+        must="be finite, ascending and above 0" if positive else "be finite and ascending",
+        fits=lambda row: bool((np.diff(row) > 0).all() and lowest < row[0] and row[-1] < LARGEST),
+        example=f"sorted({argument})",
+    )
+    return check(argument, values)
 
 
 def as_mask(argument: str, values: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """True or false for each of the values."""
-    mask: npt.NDArray[np.bool_] = as_numbers(argument, values).astype(np.bool_)
-    if mask.shape != shape:
-        raise ValueError(
-            f"{argument} must have the shape of the values, {shape}, got {mask.shape}; transpose both alike"
-        )
-    return mask
+    must = f"have the shape of the values, {shape}"
+    check = an_array(must, fits=lambda mask: mask.shape == shape, example="~numpy.isfinite(values)")
+    return check(argument, values).astype(np.bool_)
 
 
 def first_and_last(values: Sequence[float] | Array) -> Limits:
@@ -93,47 +69,24 @@ def first_and_last(values: Sequence[float] | Array) -> Limits:
     return float(values[0]), float(values[-1])
 
 
-def check_dict(argument: str, named: Any, most: int, *, least: int = 1) -> dict[str, Any]:
+def as_named(argument: str, named: Any, most: int = MOST_LINES, *, least: int = 1) -> dict[str, Any]:
     """A dict of ``least`` to ``most`` names, every name a str."""
-    if not isinstance(named, Mapping):
-        raise TypeError(f"{argument} must be a dict of names, got {type(named).__name__}; try {{'SGD': ...}}")
-    if not least <= len(named) <= most:
-        raise ValueError(
-            f"{argument} must hold {least} to {most} names, got {len(named)}; draw them in several figures"
-        )
-    return {str(name): value for name, value in named.items()}
+    check = a_dict(least=least, most=most, of=f"{least} to {most} names", example="{'SGD': [2.3, 1.9]}")
+    return {str(name): value for name, value in check(argument, named).items()}
 
 
-def check_heights(argument: str, named: Mapping[str, float] | None, *, positive: bool = False) -> dict[str, float]:
-    """Named numbers, finite, and above 0 if they are to stand on a log scale."""
-    numbers = {} if named is None else check_dict(argument, named, MOST_LINES, least=0)
-    for name, number in numbers.items():
-        value = as_numbers(f"{argument}[{name!r}]", number)
-        if value.ndim or not abs(value) <= LARGEST or (positive and value <= 0):
-            kind = "a number above 0" if positive else "a finite number"
-            raise ValueError(f"{argument}[{name!r}] must be {kind}, got {number!r}; try 1.0")
-        numbers[name] = float(value)
-    return numbers
+def as_named_numbers(argument: str, named: Mapping[str, float] | None, *, positive: bool = False) -> dict[str, float]:
+    """Named numbers, finite, and above 0 if they are to stand on a log scale; none for None."""
+    lowest = 0 if positive else -LARGEST
+    check = an_array(
+        "be a number above 0" if positive else "be a finite number",
+        fits=lambda number: number.ndim == 0 and bool(lowest < number < LARGEST),
+        example="1.0",
+    )
+    numbers = as_named(argument, named or {}, least=0)
+    return {name: float(check(f"{argument}[{name!r}]", number)) for name, number in numbers.items()}
 
 
-def check_limits(argument: str, limits: Limits | None) -> Limits | None:
-    """None, or the lower and the upper edge of a scale."""
-    if limits is not None:
-        ends = as_row(argument, limits)
-        if len(ends) != 2 or not -LARGEST <= ends[0] < ends[1] <= LARGEST:
-            raise ValueError(f"{argument} must be two finite numbers, the lower first, got {limits!r}; try (0.0, 2.5)")
-    return limits
-
-
-def check_count(argument: str, value: int, least: int, most: int) -> None:
-    """Refuse what is not a whole number from ``least`` to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(
-            f"{argument} must be a whole number from {least} to {most}, got {value!r}; try {max(least, 2)}"
-        )
-
-
-def check_beta(beta: float) -> None:
-    """Refuse what is not a weight of the past: 0 or more and below 1."""
-    if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not 0 <= beta < 1:
-        raise ValueError(f"beta must be 0 or more and below 1, got {beta!r}; try 0.9")
+def as_limits(argument: str, limits: Limits | None) -> Limits | None:
+    """None, or the lower and the upper end of a scale."""
+    return None if limits is None else first_and_last(_as_ends(argument, limits))

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from course_utils.arguments import a_whole_number
 from course_utils.plots.arguments import (
     LARGEST,
-    MOST_LINES,
     Array,
     Values,
+    as_named,
+    as_named_numbers,
     as_numbers,
     as_row,
-    check_count,
-    check_dict,
-    check_heights,
 )
 from course_utils.plots.colors import COLORS, INK, OTHERS, PALE_INK, algorithm_of, looks_of
 from course_utils.plots.frame import Figure, legend_handle, new_figure, set_axes, styled, write_legend
@@ -26,6 +25,7 @@ from course_utils.plots.words import axes_in_words, in_words, quoted, value
 __all__ = ["bar_plot", "histograms"]
 
 _MOST_BARS = 30
+_a_bin_count = a_whole_number(2, 500, example=50)
 
 
 @styled
@@ -54,9 +54,9 @@ def bar_plot(
         TypeError: ``values`` is no dict.
         ValueError: nothing to draw, not numbers, or ``errors`` or ``highlight`` with a name that has no bar.
     """
-    named = check_dict("values", values, _MOST_BARS)
+    named = as_named("values", values, _MOST_BARS)
     lengths = as_row("values", list(named.values()))
-    errors, references = check_heights("errors", errors), check_heights("references", references)
+    errors, references = as_named_numbers("errors", errors), as_named_numbers("references", references)
     for name in [*errors, *([] if highlight is None else [highlight])]:
         if name not in named or errors.get(name, 0.0) < 0:
             raise ValueError(
@@ -134,8 +134,8 @@ def histograms(
         TypeError: ``samples`` is no dict.
         ValueError: nothing to draw, not numbers, or ``bins`` out of range.
     """
-    check_count("bins", bins, 2, 500)
-    named = check_dict("samples", samples, MOST_LINES)
+    bins = _a_bin_count("bins", bins)
+    named = as_named("samples", samples)
     rows = {name: as_row(name, as_numbers(f"samples[{name!r}]", values).ravel()) for name, values in named.items()}
     shown = {name: row[(np.abs(row) <= LARGEST) & ((row >= 1 / LARGEST) | (not log))] for name, row in rows.items()}
     edges = _edges(np.concatenate(list(shown.values())), bins, log=log)

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from PIL import Image
 
+from course_utils.arguments import a_title
 from course_utils.plots.colors import GRID, INK, PALE_INK, Look, marker_size
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "write_legend",
 ]
 
+_a_title = a_title()
 WIDTH, HEIGHT, _DPI, TEXT = 8.0, 4.5, 110, 13.0  # inches, inches, pixels per inch, points
 styled = matplotlib.style.context(
     [
@@ -120,9 +122,7 @@ def _in_256_colours(figure: Figure) -> bytes:
 
 def new_figure(title: str, source: str | None, *, note: str | None = None, height: float = HEIGHT) -> Figure:
     """An empty figure with its title and a pale line below it; the margins are found when it is drawn."""
-    if not isinstance(title, str) or not 1 <= len(title.strip()) <= 180:
-        raise ValueError(f"title must say what is seen in 1 to 180 letters, got {title!r}; try 'Momentum is first'")
-    heading, note = balanced(title), note or (source and f"Data: {source}")
+    heading, note = balanced(_a_title("title", title)), note or (source and f"Data: {source}")
     height += 0.25 * heading.count("\n") + (0.3 if note else 0.0)
     figure = Figure(figsize=(WIDTH, height), dpi=_DPI, layout="compressed", facecolor="white")
     above = figure.suptitle(heading + ("\n" if note else ""), x=0.012, ha="left", linespacing=1.25)

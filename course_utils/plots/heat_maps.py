@@ -19,10 +19,10 @@ from course_utils.plots.arguments import (
     Limits,
     Values,
     as_ascending,
+    as_limits,
     as_mask,
     as_numbers,
     as_row,
-    check_limits,
     first_and_last,
 )
 from course_utils.plots.colors import DASHES, STAR
@@ -152,7 +152,7 @@ def _draw_on_map(
 
 
 def _norm(values: Array, limits: Limits | None, *, log: bool) -> Normalize:
-    low, high = check_limits("limits", limits) or (first_and_last(np.sort(values)) if len(values) else (0.1, 1.0))
+    low, high = as_limits("limits", limits) or (first_and_last(np.sort(values)) if len(values) else (0.1, 1.0))
     if not log:
         return Normalize(low, high if high > low else low + 1.0)
     high = max(high, 1 / LARGEST)

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from course_utils.plots.arguments import Limits, Values, as_numbers, as_row, check_count
+from course_utils.arguments import a_whole_number
+from course_utils.plots.arguments import Limits, Values, as_numbers, as_row
 from course_utils.plots.colors import INK, RIGHT, WRONG
 from course_utils.plots.frame import WIDTH, Figure, new_figure, styled
 from course_utils.plots.words import in_words
@@ -18,6 +19,7 @@ from course_utils.plots.words import in_words
 __all__ = ["image_grid"]
 
 _MOST_IMAGES = 120
+_a_column_count = a_whole_number(1, _MOST_IMAGES, example=6)
 
 
 @styled
@@ -46,7 +48,7 @@ def image_grid(
         ValueError: wrong shape or range, too many images, lengths that differ, or a label without a class.
     """
     pictures = _pictures(images)
-    check_count("columns", columns, 1, _MOST_IMAGES)
+    columns = _a_column_count("columns", columns)
     captions = _captions(len(pictures), labels, predictions, classes)
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)

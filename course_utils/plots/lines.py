@@ -9,15 +9,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from course_utils.arguments import a_whole_number
 from course_utils.plots.arguments import (
-    MOST_LINES,
     Limits,
     Values,
+    a_beta,
+    as_named,
+    as_named_numbers,
     as_row,
-    check_beta,
-    check_count,
-    check_dict,
-    check_heights,
 )
 from course_utils.plots.colors import PALE_INK, looks_of
 from course_utils.plots.frame import HEIGHT, TEXT, Figure, legend_handle, new_figure, set_axes, styled, write_legend
@@ -29,6 +28,8 @@ from course_utils.plots.words import axes_in_words, in_words, lines_in_words, ma
 __all__ = ["line_panels", "line_plot", "loss_curves", "lr_curves", "lr_range"]
 
 _MOST_PANELS = 20
+_a_count = a_whole_number(1, example=156)
+_a_column_count = a_whole_number(1, 4, example=2)
 
 
 @styled
@@ -72,11 +73,11 @@ def line_plot(
         TypeError: ``lines`` is no dict.
         ValueError: nothing to draw, not numbers, or lengths that differ from those of ``x``.
     """
-    named = check_dict("lines", lines, MOST_LINES)
+    named = as_named("lines", lines)
     drawn = as_lines("lines", named, x, looks_of(list(named)), positive=log_x)
-    references = check_heights("references", references, positive=log_y)
-    marks = check_heights("marks", marks, positive=log_x)
-    check_beta(beta)
+    references = as_named_numbers("references", references, positive=log_y)
+    marks = as_named_numbers("marks", marks, positive=log_x)
+    beta = a_beta("beta", beta)
     figure = new_figure(title, source)
     axes = figure.subplots()
     set_axes(axes, xlabel, ylabel, log_x=log_x, log_y=log_y)
@@ -144,9 +145,9 @@ def lr_curves(
     """
     xlabel, x = "step (updates)", None
     if steps_per_epoch is not None:
-        check_count("steps_per_epoch", steps_per_epoch, 1, 10**9)
+        steps_per_epoch = _a_count("steps_per_epoch", steps_per_epoch)
         xlabel = f"epoch ({steps_per_epoch} updates each)"
-        named = check_dict("curves", curves, MOST_LINES)
+        named = as_named("curves", curves)
         x = {name: np.arange(len(as_row(f"curves[{name!r}]", row))) / steps_per_epoch for name, row in named.items()}
     return line_plot(
         curves,
@@ -178,7 +179,7 @@ def lr_range(
         TypeError: ``losses`` is no dict.
         ValueError: nothing to draw, not numbers, or lengths that differ from those of ``lrs``.
     """
-    named = check_dict("losses", losses, MOST_LINES)
+    named = as_named("losses", losses)
     rows = {name: as_row(f"losses[{name!r}]", row) for name, row in named.items()}
     smoothed = np.concatenate([smooth(row, beta) for row in rows.values()])
     first = max(float(row[0]) for row in rows.values())
@@ -222,9 +223,9 @@ def line_panels(
         TypeError: ``panels`` or one of them is no dict.
         ValueError: nothing to draw, not numbers, more than 20 panels, or lengths that differ from that of ``x``.
     """
-    check_count("columns", columns, 1, 4)
-    named = check_dict("panels", panels, _MOST_PANELS)
-    inside = {name: check_dict(f"panels[{name!r}]", lines, MOST_LINES) for name, lines in named.items()}
+    columns = _a_column_count("columns", columns)
+    named = as_named("panels", panels, _MOST_PANELS)
+    inside = {name: as_named(f"panels[{name!r}]", lines) for name, lines in named.items()}
     looks = looks_of([name for lines in inside.values() for name in lines])
     drawn = {name: as_lines(f"panels[{name!r}]", lines, x, looks) for name, lines in inside.items()}
     count, columns = math.ceil(len(drawn) / columns), min(columns, len(drawn))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_utils.plots.arguments import Array, Values, as_row, check_beta
+from course_utils.plots.arguments import Array, Values, a_beta, as_row
 
 __all__ = ["smooth"]
 
@@ -20,7 +20,7 @@ def smooth(values: Values, beta: float) -> Array:
 
     Source: D. Kingma, J. Ba, Adam, 2015, section 3.
     """
-    check_beta(beta)
+    beta = a_beta("beta", beta)
     row = as_row("values", values)
     if beta == 0:
         return row

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.plots.arguments import LARGEST, Array, Limits, as_row, check_limits
+from course_utils.plots.arguments import LARGEST, Array, Limits, as_limits, as_row
 from course_utils.plots.colors import PALE_INK, Look, marker_size
 from course_utils.plots.smoothing import smooth
 
@@ -94,7 +94,7 @@ def set_limits(axes: Axes, lines: list[Line], ylim: Limits | None, *, ticks: int
         room = 0.015 * (high - low) or 0.5
         axes.set_xlim(low - room, high + room)
         axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=high - low >= 2, steps=[1, 2, 5, 10]))
-    if check_limits("ylim", ylim) is not None:
+    if as_limits("ylim", ylim) is not None:
         axes.set_ylim(ylim)
 
 

@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
-from course_utils.plots.arguments import LARGEST, MOST_LINES, Array, Limits, as_numbers, check_dict, first_and_last
+from course_utils.plots.arguments import LARGEST, Array, Limits, as_named, as_numbers, first_and_last
 from course_utils.plots.colors import STAR, Look, looks_of, marker_size
 from course_utils.plots.frame import Figure, legend_handle, new_figure, styled, write_legend
 from course_utils.plots.words import in_words, value
@@ -62,7 +62,7 @@ def surface_paths(
     """
     if not callable(getattr(surface, "grid", None)):
         raise TypeError(f"surface must be a Surface, got {type(surface).__name__}; try course_utils.surfaces.RAVINE")
-    named = check_dict("paths", paths, MOST_LINES, least=0)
+    named = as_named("paths", paths, least=0)
     tracks = {name: _points(name, path) for name, path in named.items()}
     x, y, z = (as_numbers("surface.grid()", numbers) for numbers in surface.grid())
     ratio = float((y[-1] - y[0]) / (x[-1] - x[0]))
