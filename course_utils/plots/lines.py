@@ -245,12 +245,11 @@ def line_panels(
     if ylabel is not None:
         figure.supylabel(ylabel, fontsize=TEXT)
     write_legend(figure, [legend_handle(name, look) for name, look in looks.items()] if len(looks) > 1 else [])
-    told = {
-        name: lines_in_words(axes, drawn[name], stairs=stairs) for name, axes in zip(drawn, grid.flat, strict=False)
-    }
-    items = [f"{name}, {item}" for name, lines in told.items() for item in lines]
-    upwards = ylabel or ", ".join(drawn)
-    figure.alt = in_words(
-        "Panels", title, axes_in_words(xlabel, upwards, itertools.chain(*drawn.values()), log_y=log_y), items, source
-    )
+    items = [
+        f"{name}, {item}"
+        for (name, lines), axes in zip(drawn.items(), grid.flat, strict=False)
+        for item in lines_in_words(axes, lines, stairs=stairs)
+    ]
+    scales = axes_in_words(xlabel, ylabel or ", ".join(drawn), itertools.chain(*drawn.values()), log_y=log_y)
+    figure.alt = in_words("Panels", title, scales, items, source)
     return figure
