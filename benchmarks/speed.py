@@ -283,7 +283,7 @@ def _machine() -> str:
 
 def _cpu_lines() -> list[str]:
     file = Path("/proc/cpuinfo")
-    return file.read_text().splitlines() if file.exists() else []
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
 def main() -> None:

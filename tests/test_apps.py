@@ -87,7 +87,7 @@ def test_a_page_that_is_not_there_is_an_error():
 
 
 def test_nothing_is_fetched_from_outside():
-    pages = "".join(file.read_text() for file in STATIC.iterdir())
+    pages = "".join(file.read_text(encoding="utf-8") for file in STATIC.iterdir())
     assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"')`]+|@import|url\(", pages) == []
 
 
@@ -95,21 +95,24 @@ def test_no_wing_imports_another():
     imports = [
         (file.relative_to(APPS).parts[0], wing)
         for file in [*SOURCES, *APPS.glob("*/*.py")]
-        for wing in re.findall(r"(?:apps\.|\.\./)(race|schedule|live)\b", file.read_text())
+        for wing in re.findall(r"(?:apps\.|\.\./)(race|schedule|live)\b", file.read_text(encoding="utf-8"))
     ]
     assert [(here, wing) for here, wing in imports if here != wing] == []
 
 
 def test_no_module_of_a_page_is_longer_than_300_lines():
-    assert [file.name for file in SOURCES if len(file.read_text().splitlines()) > 300] == []
+    assert [file.name for file in SOURCES if len(file.read_text(encoding="utf-8").splitlines()) > 300] == []
 
 
 def test_the_first_line_of_every_file_of_a_page_is_its_question():
-    assert [file for file in SOURCES if "?" not in file.read_text().partition("\n")[0]] == []
+    assert [file for file in SOURCES if "?" not in file.read_text(encoding="utf-8").partition("\n")[0]] == []
 
 
 def test_no_committed_file_of_the_tools_names_a_registry():
-    told = [file.read_text() for file in (APPS / "package-lock.json", APPS / ".npmrc", APPS / "package.json")]
+    told = [
+        file.read_text(encoding="utf-8")
+        for file in (APPS / "package-lock.json", APPS / ".npmrc", APPS / "package.json")
+    ]
     assert re.findall(r'"resolved"|registry=|registry\.', "".join(told)) == []
 
 

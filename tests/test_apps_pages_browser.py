@@ -67,7 +67,7 @@ def narrow(notebook, width=390):
 @pytest.mark.parametrize("wing", WINGS)
 def test_axe_finds_nothing_wrong(notebook, wing, width):
     narrow(notebook, width)
-    notebook.page.evaluate(AXE.read_text())
+    notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
     found = notebook.page.evaluate(
         """async (root) => (await axe.run(root)).violations.map(
             ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 100)).join(" | ")}`)""",

@@ -549,7 +549,7 @@ def same_picture(first, second):
 
 
 def committed(name):
-    return (ROOT / "images" / f"{name}.svg").read_text()
+    return (ROOT / "images" / f"{name}.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -7,7 +7,6 @@ import itertools
 import os
 import pickle
 import re
-import resource
 import signal
 import stat
 import tempfile
@@ -455,6 +454,7 @@ def test_a_disk_that_fails_says_why_and_leaves_the_old_checkpoints(two, monkeypa
 
 
 def test_a_real_limit_of_the_system_in_the_middle_of_a_write_leaves_the_old_checkpoints(two):
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:

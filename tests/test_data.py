@@ -193,7 +193,11 @@ def test_the_photographs_take_at_most_two_megabytes():
 
 
 def test_every_photograph_has_its_author_licence_and_source():
-    rows = [line.split("|")[1:-1] for line in (PHOTOS / "LICENSES.md").read_text().splitlines() if "png` |" in line]
+    rows = [
+        line.split("|")[1:-1]
+        for line in (PHOTOS / "LICENSES.md").read_text(encoding="utf-8").splitlines()
+        if "png` |" in line
+    ]
     assert [row[0].strip() for row in rows] == [f"`{name}.png`" for name in CLASSES]
     assert all(len(row) == 5 and all(cell.strip() for cell in row) for row in rows)
 

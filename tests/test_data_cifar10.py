@@ -1,13 +1,13 @@
 """CIFAR-10: read from disk, fetched when absent, recognised when damaged; against a small set on a loopback server."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
 import os
 import pickle
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -19,10 +19,12 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from torchvision.datasets import CIFAR10
 
 import course_utils.data.cifar10
@@ -30,6 +32,8 @@ import course_utils.data.download
 import course_utils.data.sources
 from course_utils.data import DataError, Split, load_images
 from course_utils.data.cifar10 import read_cifar10
+
+resource = pytest.importorskip("resource", reason="limits of a process, and os.fork, are not to be had on Windows")
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -95,6 +99,8 @@ class Server:
     stop_after: int | None = None  # bytes after which it hangs up
     status: int = 200
     delay_s: float = 0.0  # before an answer
+    piece: int | None = None  # bytes after which it rests for pause_s
+    pause_s: float = 0.0
     asked: list[str | None] = field(default_factory=list)  # the Range of each request
     url: str = ""
 
@@ -114,7 +120,10 @@ def answer(server):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             with contextlib.suppress(ConnectionError):  # a client that only knocks does not stay to listen
-                self.wfile.write(body[: server.stop_after])
+                body = body[: server.stop_after]
+                for start in range(0, len(body), server.piece or len(body)):
+                    self.wfile.write(body[start : start + (server.piece or len(body))])
+                    time.sleep(server.pause_s)
 
         def log_message(self, *_):
             pass
@@ -358,18 +367,127 @@ def room_for(count):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_quota_that_is_too_small_is_named_with_the_cure_and_a_larger_one_goes_on(tmp_path, known, server):
+def test_a_quota_that_is_too_small_is_named_with_the_cure_and_nothing_is_left_on_it(tmp_path, known, server):
     half = len(known.archive) // 2
-    with room_for(half), pytest.raises(DataError, match=r"cannot be used: .*File too large.*COURSE_DATA_DIR"):
+    with room_for(half), pytest.raises(DataError, match=r"disk full: .*File too large.*COURSE_DATA_DIR"):
         cifar10(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".cifar10.lock"]
     assert len(cifar10(tmp_path)) == 5 * PER_FILE
-    assert server.asked[-1] == f"bytes={half}-"
 
 
 def test_a_quota_that_is_too_small_makes_auto_fall_back_and_say_so(tmp_path, known, capsys):
     with room_for(len(known.archive) // 2):
         load_images(limit=None, root=tmp_path)
-    assert capsys.readouterr().out == FELL_BACK.format("the data folder cannot be used")
+    assert capsys.readouterr().out == FELL_BACK.format("disk full")
+
+
+def unpacking_fails(monkeypatch, code):
+    def extractall(tar, folder, **_):
+        Path(folder).mkdir()
+        (Path(folder) / "half").write_bytes(b"x")
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", extractall)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_up_while_unpacking_gets_everything_back(tmp_path, monkeypatch, code):
+    unpacking_fails(monkeypatch, code)
+    with pytest.raises(DataError, match="disk full"):
+        cifar10(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".cifar10.lock"]
+
+
+def test_an_archive_that_the_user_put_there_stays_on_a_full_disk(tmp_path, known, monkeypatch):
+    (tmp_path / ARCHIVE).write_bytes(known.archive)
+    unpacking_fails(monkeypatch, errno.ENOSPC)
+    with pytest.raises(DataError, match="disk full"):
+        cifar10(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".cifar10.lock", ARCHIVE}
+
+
+def test_the_free_space_is_looked_at_before_anything_is_asked_for(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=300e6))
+    with pytest.raises(DataError, match=r"disk full: .*349 MB are needed, 300 MB are free"):
+        cifar10(tmp_path)
+    assert server.asked == [None]  # the knock alone
+
+
+def test_half_of_the_archive_on_disk_counts_as_room(tmp_path, known, monkeypatch):
+    monkeypatch.setattr(course_utils.data.cifar10, "ARCHIVE_MB", len(known.archive) / 1e6)
+    monkeypatch.setattr(course_utils.data.cifar10, "IMAGES_MB", 0)
+    half = len(known.archive) // 2
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=half + 1))
+    (tmp_path / f"{ARCHIVE}.part").write_bytes(known.archive[:half])
+    cifar10(tmp_path)
+    assert is_whole(tmp_path, known)
+
+
+# A slow network
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """A patience of one second, and speeds that are believed at once."""
+    monkeypatch.setattr(course_utils.data.sources, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(course_utils.data.download, "_SETTLE_S", 0.2)
+
+
+def crawl(server):
+    """The server sends a hundredth every 0.1 s, which is 10 s in all."""
+    server.piece, server.pause_s = len(server.content) // 100, 0.1
+
+
+@pytest.mark.usefixtures("hasty")
+def test_auto_gives_up_a_download_that_would_take_too_long_and_says_how_to_wait(tmp_path, server, capsys):
+    crawl(server)
+    start = time.monotonic()
+    load_images(limit=None, root=tmp_path)
+    assert time.monotonic() - start < 3
+    why = "CIFAR-10 is not on disk and the network is slow; COURSE_DATA=cifar10 waits for it"
+    assert capsys.readouterr().out == FELL_BACK.format(why)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_byte_now_and_then_is_given_up_as_well(tmp_path, server, capsys):
+    server.piece, server.pause_s = 1, 0.3
+    start = time.monotonic()
+    load_images(limit=None, root=tmp_path)
+    assert time.monotonic() - start < 3
+    assert "the network is slow" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("hasty")
+def test_whoever_asks_for_cifar10_waits_and_goes_on_from_what_has_come(tmp_path, known, server, monkeypatch):
+    crawl(server)
+    load_images(limit=None, root=tmp_path, announce=False)
+    come = (tmp_path / f"{ARCHIVE}.part").stat().st_size
+    assert come > 0
+    server.pause_s = 0.02
+    monkeypatch.setenv("COURSE_DATA", "cifar10")
+    load_images(limit=None, root=tmp_path, announce=False)
+    assert server.asked[-1] == f"bytes={come}-"
+    assert is_whole(tmp_path, known)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_auto_does_not_wait_for_ever_behind_another_notebook(tmp_path, capsys):
+    with FileLock(tmp_path / ".cifar10.lock"):
+        load_images(limit=None, root=tmp_path)
+    assert "another notebook is still fetching it" in capsys.readouterr().out
+
+
+def test_a_speed_is_judged_by_what_is_due(tmp_path):
+    def judge(received, due, passed_s):
+        course_utils.data.download._be_patient("http://host", received, due, passed_s, 60.0)
+
+    judge(10_000_000, 170_000_000, 3.5)  # 59.5 s
+    judge(10, 170_000_000, 2.9)  # too early to tell
+    with pytest.raises(DataError, match=r"sends 75.0 kB/s, at which it would take 38 minutes"):
+        judge(300_000, 170_000_000, 4.0)
+    judge(10_000, None, 59.0)
+    with pytest.raises(DataError):
+        judge(10_000, None, 61.0)
 
 
 def test_an_archive_that_points_outside_its_folder_is_refused(tmp_path, server, monkeypatch):
@@ -456,10 +574,10 @@ def test_a_damaged_archive_is_fetched_again(tmp_path, known):
 
 
 def test_repair_leaves_other_files_in_the_folder_alone(on_disk):
-    (on_disk / FOLDER / "notes.txt").write_text("mine")
+    (on_disk / FOLDER / "notes.txt").write_text("mine", encoding="utf-8")
     truncate(on_disk / FOLDER / "test_batch")
     cifar10(on_disk, "test")
-    assert (on_disk / FOLDER / "notes.txt").read_text() == "mine"
+    assert (on_disk / FOLDER / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.usefixtures("offline")
@@ -592,7 +710,7 @@ def test_a_read_only_folder_with_whole_files_is_good_enough(read_only, known):
 
 @pytest.mark.parametrize("source", ["auto", "cifar10"])
 def test_a_root_that_is_a_file_is_refused(tmp_path, source):
-    (tmp_path / "data").write_text("")
+    (tmp_path / "data").write_text("", encoding="utf-8")
     with pytest.raises(
         ValueError, match=rf"root must be a folder, {tmp_path / 'data'} is a file; try root='{tmp_path}'"
     ):
@@ -600,7 +718,7 @@ def test_a_root_that_is_a_file_is_refused(tmp_path, source):
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path):
-    (tmp_path / "data").write_text("")
+    (tmp_path / "data").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=rf"the data folder {tmp_path / 'data' / 'below'} cannot be used"):
         cifar10(tmp_path / "data" / "below")
 

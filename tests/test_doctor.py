@@ -456,7 +456,7 @@ def test_html_escapes_what_was_seen(two_findings):
 def headings(notebook):
     import json
 
-    cells = json.loads((Path(__file__).parent.parent / "notebooks" / notebook).read_text())["cells"]
+    cells = json.loads((Path(__file__).parent.parent / "notebooks" / notebook).read_text(encoding="utf-8"))["cells"]
     lines = [line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines()]
     return [line.lstrip("# ") for line in lines if line.startswith("#")]
 

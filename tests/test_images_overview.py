@@ -1,6 +1,8 @@
 """The figures that notebook 01 alone shows: drawn by their kept scripts, true to the course, with their message."""
 
+import base64
 import importlib
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import ModuleType
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ["draw_rolling_balls", "draw_training_step"]
@@ -25,6 +28,12 @@ def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 def balls(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "images")
     return importlib.import_module("draw_rolling_balls")
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "images")
+    return importlib.import_module("inline")
 
 
 def committed(name: str) -> str:
@@ -49,7 +58,34 @@ def test_running_the_script_writes_the_figure_and_says_its_text(
 
 def test_the_notebook_shows_the_figure_with_its_text(script: ModuleType) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / "01_optimizer_overview.ipynb", as_version=4)
-    assert any(f"![{script.ALT}](../images/{script.NAME}.svg)" in cell.source for cell in notebook.cells)
+    assert any(f"![{script.ALT}][{script.NAME}]" in cell.source for cell in notebook.cells)
+
+
+def test_every_picture_in_a_notebook_is_of_the_svg_as_it_is_now(inline: ModuleType) -> None:
+    found = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            found += inline.REFERENCE.findall(cell.source) if cell.cell_type == "markdown" else []
+    assert {name for name, _, _ in found} == {path.stem for path in (ROOT / "images").glob("*.svg")}
+    stale = [name for name, _, data in found if inline.source_of(base64.b64decode(data)) != inline.checksum(name)]
+    assert stale == [], "run `python images/inline.py`"
+
+
+def test_a_picture_is_drawn_as_large_as_its_svg_and_names_it(inline: ModuleType) -> None:
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue", "blue")]
+    for shown, kind in ((frames[:1], "image/png"), (frames, "image/webp")):
+        found, picture = inline.packed(shown, "a" * 64)
+        assert (found, inline.source_of(picture)) == (kind, "a" * 64)
+        with Image.open(io.BytesIO(picture)) as image:
+            assert image.size == (8, 6)
+
+
+def test_a_cell_gets_its_pictures_once(inline: ModuleType) -> None:
+    pictures = {"01_ball": ("image/png", b"ball")}
+    once = inline.inlined("Look:\n\n![a ball][01_ball]\n\nMore.", pictures)
+    assert once == "Look:\n\n![a ball][01_ball]\n\nMore.\n\n[01_ball]: data:image/png;base64,YmFsbA=="
+    assert inline.inlined(once, pictures) == once
+    assert inline.inlined("no picture [here]", pictures) == "no picture [here]"
 
 
 def test_the_figure_has_letters_as_outlines_and_no_date(script: ModuleType) -> None:

@@ -31,7 +31,7 @@ def room(path):
 
 
 def imported_rooms(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "course_utils":
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_utils."):
@@ -53,7 +53,7 @@ def test_imports_point_down_only(path):
 
 def test_the_test_of_floors_sees_an_upward_import(tmp_path):
     wrong = tmp_path / "model.py"
-    wrong.write_text("def f():\n    from course_utils import watch\n    import course_utils.checks\n")
+    wrong.write_text("def f():\n    from course_utils import watch\n    import course_utils.checks\n", encoding="utf-8")
     assert [FLOORS[name] for name in imported_rooms(wrong)] == [3, 4]
 
 

@@ -92,11 +92,23 @@ def every_image_has_a_message_and_a_file(notebook: NotebookNode, folder: Path) -
     for tag in re.findall(r"<img\b[^>]*>", text):
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
         found.append((attributes.get("alt", ""), attributes.get("src", "")))
+    inlined = re.findall(r"^\[([^\]]+)\]: data:image/(?:png|webp);base64,", text, re.MULTILINE)
+    for alt, name in re.findall(r"!\[([^\]]*)\]\[([^\]]+)\]", text):
+        if not alt.strip():
+            yield f"{name} has no alt text"
+        if name not in inlined:
+            yield f"{name} is not in the cell; run `python images/inline.py`"
     for alt, source in found:
         if not alt.strip():
             yield f"{source} has no alt text"
-        if not (folder / unquote(source)).is_file():
+        if not source.startswith("data:") and not (folder / unquote(source)).is_file():
             yield f"{source} does not exist"
+
+
+def every_image_travels_with_the_notebook(notebook: NotebookNode, _folder: Path) -> Iterator[str]:
+    for source in re.findall(r"!\[[^\]]*\]\(([^)\s]+)|<img\b[^>]*\bsrc=\"([^\"]*)", prose(notebook)):
+        if not "".join(source).startswith("data:"):
+            yield f"{''.join(source)} is lost without its folder; write ![words][name], run `python images/inline.py`"
 
 
 def every_figure_says_what_it_shows(notebook: NotebookNode, _folder: Path) -> Iterator[str]:
@@ -177,6 +189,7 @@ RULES: list[Rule] = [
     no_cell_raised,
     no_output_names_this_machine,
     every_image_has_a_message_and_a_file,
+    every_image_travels_with_the_notebook,
     every_figure_says_what_it_shows,
     every_internal_link_leads_somewhere,
     every_exception_is_explained,
@@ -258,10 +271,11 @@ def figure(**changed: str) -> NotebookNode:
 
 
 IGNORED = "nbval-ignore-output"
+BALL = "[ball]: data:image/png;base64,aGk="
 GOOD = [
-    text("# One `step` *down*\n\n![a ball rolls down](dot.png) [to the top](#One-step-down), `[x](y)`"),
+    text(f"# One `step` *down*\n\n![a ball rolls down][ball]\n\n{BALL}\n\n[to the top](#One-step-down), `[x](y)`"),
     text(
-        '<img src="dot.png" alt="a ball at rest" width="200"> [next](other.ipynb#The-end) [docs](https://pytorch.org)'
+        '<img src="data:image/png;base64,aGk=" alt="a ball at rest" width="200"> [next](other.ipynb#The-end) [docs](https://pytorch.org)'
     ),
     code("print(1)", printed("1\n")),
     code("\n" * 14 + "x", count=2, tags=[IGNORED], nbval_ignore_reason="time: the point of the cell is to measure it"),
@@ -289,6 +303,10 @@ FAULTS: list[tuple[Rule, str, NotebookNode]] = [
     (every_image_has_a_message_and_a_file, "no alt attribute", made_of(text('<img src="dot.png">'))),
     (every_image_has_a_message_and_a_file, "no file", made_of(text("![a ball](lost.png)"))),
     (every_image_has_a_message_and_a_file, "from outside", made_of(text("![a ball](https://x.org/dot.png)"))),
+    (every_image_has_a_message_and_a_file, "no alt text, inlined", made_of(text(f"![][ball]\n\n{BALL}"))),
+    (every_image_has_a_message_and_a_file, "not in the cell", made_of(text("![a ball][ball]"))),
+    (every_image_travels_with_the_notebook, "a file beside it", made_of(text("![a ball](dot.png)"))),
+    (every_image_travels_with_the_notebook, "a tag with a file", made_of(text('<img alt="a ball" src="dot.png">'))),
     (every_figure_says_what_it_shows, "drawn by hand",
      made_of(code("x", new_output("display_data", data={"text/plain": FIG, "image/png": "aGk=", "text/html":
              f'<img alt="{html.escape(FIG)}" src="aGk=">'}, metadata={"image/png": {"alt": FIG}})))),

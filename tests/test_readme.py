@@ -9,7 +9,7 @@ import pytest
 from course_utils.doctor.rules import RULES
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
@@ -19,7 +19,7 @@ def test_every_link_leads_to_a_file(target):
 
 @pytest.mark.parametrize("target", re.findall(r"^    make ([a-z-]+)", README, re.M))
 def test_every_command_is_a_target_of_the_makefile(target):
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 
 
 def test_the_readme_promises_no_more_rules_of_the_doctor_than_there_are():
@@ -41,5 +41,5 @@ def test_every_notebook_is_titled_with_its_number_and_the_question_in_the_table(
 
 
 def test_ci_runs_exactly_the_test_command_of_the_readme():
-    (command,) = re.findall(r"^exec (.+)$", (ROOT / ".ci/run").read_text(), re.M)
+    (command,) = re.findall(r"^exec (.+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.M)
     assert f"    {command} " in README

@@ -303,7 +303,7 @@ def test_a_checkpoint_of_other_batches_is_refused_in_words(tmp_path, first_of_tw
 
 
 def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_training(tmp_path, first_of_two, capsys):
-    (tmp_path / "file").write_text("here")
+    (tmp_path / "file").write_text("here", encoding="utf-8")
     with pytest.raises(SystemExit):
         main(words(checkpoint=tmp_path / "file" / "run.pt"))
     assert "was not written" in capsys.readouterr().err

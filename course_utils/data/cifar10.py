@@ -1,5 +1,6 @@
 """Is CIFAR-10 on disk and whole? If so, its images; if not, it is fetched, or the error says what is wrong."""
 
+import errno
 import shutil
 import sys
 import tarfile
@@ -18,6 +19,9 @@ from course_utils.data.errors import DataError
 from course_utils.data.split import Split, SplitName
 
 __all__ = ["Fault", "ensure_cifar10", "find_fault", "read_cifar10"]
+
+ARCHIVE_MB, IMAGES_MB = 171, 178  #: what each takes on the disk
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ def find_fault(root: Path, name: SplitName) -> Fault | None:
     return None
 
 
-def ensure_cifar10(root: Path, name: SplitName) -> bool:
+def ensure_cifar10(root: Path, name: SplitName, *, patience_s: float | None = None) -> bool:
     """Have the files of the split below ``root``, whole; returns whether they had to be fetched.
+
+    A download that would take longer than ``patience_s`` seconds is given up; None waits for it.
 
     Raises:
         DataError: they are not whole and cannot be fetched, or the folder cannot be used.
@@ -56,7 +62,7 @@ def ensure_cifar10(root: Path, name: SplitName) -> bool:
         if fault is None:
             return False
         try:
-            _fetch(root, name)
+            _fetch(root, name, patience_s)
         except DataError as error:
             raise DataError(
                 f"{fault.path} {fault.state}, and CIFAR-10 cannot be fetched: {error}. Try again with a network, or "
@@ -112,41 +118,80 @@ def _read_file(root: Path, entry: list[str]) -> Any:
     return type("OneFile", (_torchvision(),), narrowed)(root)
 
 
-def _fetch(root: Path, name: SplitName) -> None:
+def _fetch(root: Path, name: SplitName, patience_s: float | None) -> None:
     """Download and unpack what is missing; of many kernels that ask at once, one does it."""
     known = _torchvision()
     archive = root / known.filename
-    if not has_md5(archive, known.tgz_md5):
+    if not (ours := has_md5(archive, known.tgz_md5)):
         knock(known.url)  # before the queue at the lock: without a network nobody waits for anybody
     root.mkdir(parents=True, exist_ok=True)
-    with _turn(root):
+    with _turn(root, patience_s):
         if find_fault(root, name) is None:
             return
-        if not has_md5(archive, known.tgz_md5):
-            download(known.url, archive, md5=known.tgz_md5)
-        _unpack(archive, root)
+        part = archive.with_name(f"{archive.name}.part")
+        with _nothing_left_on_a_full_disk(root, [] if ours else [archive, part]):
+            if not has_md5(archive, known.tgz_md5):
+                have_mb = part.stat().st_size / 1e6 if part.exists() else 0
+                _check_room(root, ARCHIVE_MB - have_mb + IMAGES_MB)
+                download(known.url, archive, md5=known.tgz_md5, patience_s=patience_s)
+            _check_room(root, IMAGES_MB)
+            _unpack(archive, root)
         if (fault := find_fault(root, name)) is not None:
             raise DataError(f"{fault.path} {fault.state} even after unpacking {archive}", reason=fault.reason)
 
 
 @contextmanager
-def _turn(root: Path) -> Iterator[None]:
+def _turn(root: Path, patience_s: float | None) -> Iterator[None]:
     """Hold the lock of the folder, after saying so if another process has it."""
     lock = FileLock(root / ".cifar10.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print("another notebook is fetching CIFAR-10: waiting for it", file=sys.stderr)
-        lock.acquire()
+        _wait_for(lock, patience_s)
     try:
         yield
     finally:
         lock.release()
 
 
+def _wait_for(lock: FileLock, patience_s: float | None) -> None:
+    try:
+        lock.acquire(timeout=-1 if patience_s is None else patience_s)
+    except Timeout:
+        raise DataError(
+            f"another notebook has been fetching CIFAR-10 for {patience_s:g} s; COURSE_DATA=cifar10 waits for it",
+            reason="another notebook is still fetching it; COURSE_DATA=cifar10 waits for it",
+        ) from None
+
+
+def _check_room(root: Path, megabytes: float) -> None:
+    """Raise what a full disk would, before anything is written."""
+    if (free := shutil.disk_usage(root).free) < megabytes * 1e6:
+        raise OSError(errno.ENOSPC, f"{megabytes:.0f} MB are needed, {free / 1e6:.0f} MB are free")
+
+
+@contextmanager
+def _nothing_left_on_a_full_disk(root: Path, fetched: list[Path]) -> Iterator[None]:
+    """If the disk or the user's share of it is full, give back what this call has put there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            shutil.rmtree(_aside(root), ignore_errors=True)
+            for file in fetched:
+                file.unlink(missing_ok=True)
+        raise
+
+
+def _aside(root: Path) -> Path:
+    """Where the archive is unpacked before its files take their places."""
+    return root / ".cifar10.unpacking"
+
+
 def _unpack(archive: Path, root: Path) -> None:
     """Replace the files below ``root`` by those of the archive, each at once and whole."""
-    aside = root / ".cifar10.unpacking"
+    aside = _aside(root)
     shutil.rmtree(aside, ignore_errors=True)  # left there by a process that was killed
     try:
         with tarfile.open(archive) as tar:
@@ -168,6 +213,12 @@ def _disk_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _FULL:
+            raise DataError(
+                f"disk full: {root} has no room for CIFAR-10 ({error.strerror}; {ARCHIVE_MB + IMAGES_MB} MB in all); "
+                "free some space, or try another folder with root=... or COURSE_DATA_DIR",
+                reason="disk full",
+            ) from error
         raise DataError(
             f"the data folder {root} cannot be used: {error}; "
             "try another one with root=... or in the environment variable COURSE_DATA_DIR",

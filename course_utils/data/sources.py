@@ -12,6 +12,7 @@ from course_utils.data.split import Source, Split, SplitName, a_split_name
 
 __all__ = ["load_images"]
 
+PATIENCE_S = 60.0  #: what "auto" waits for a download, before the photographs stand in
 CHOICES = ("auto", *get_args(Source))
 
 _a_choice = one_of(CHOICES, example="photos")
@@ -32,7 +33,8 @@ def load_images(
     ``"photos"``: 10,000 patches to train on and 10,000 to test on, from ten photographs in this package.
     ``"cifar10"``: the 50,000 and 10,000 images of CIFAR-10 in the folder ``root`` (or ``$COURSE_DATA_DIR``, or
     ``~/.cache/course_utils``); what is missing or damaged there is downloaded, 170 MB.
-    ``"auto"``: what the environment variable ``COURSE_DATA`` says, else CIFAR-10 if it can be had, else photos.
+    ``"auto"``: what the environment variable ``COURSE_DATA`` says, else CIFAR-10 if it can be had within a minute,
+    else photos.
 
     The images are uint8 ``(n, 3, 32, 32)`` in channels_last memory, 3 kB each.
 
@@ -69,7 +71,7 @@ def _load(source: str, name: SplitName, limit: int | None, folder: Path) -> tupl
     if source == "photos":
         return _exactly(read_photos(name), limit), "embedded, no network needed"
     try:
-        fetched = ensure_cifar10(folder, name)
+        fetched = ensure_cifar10(folder, name, patience_s=PATIENCE_S if source == "auto" else None)
     except DataError as error:
         if source == "cifar10":
             raise

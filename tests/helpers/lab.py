@@ -107,8 +107,8 @@ def lab(root: Path, *, dark: bool = False, timeout_s: float = 60, **environment:
 
 
 @contextlib.contextmanager
-def chromium(*, width: int = 1300, height: int = 1000) -> Iterator[Page]:
-    """A page of a headless browser that has never been used.
+def chromium(*, width: int = 1300, height: int = 1000, scale: float = 1) -> Iterator[Page]:
+    """A page of a headless browser that has never been used; ``scale`` is the pixels of its screenshots per pixel.
 
     Raises:
         FileNotFoundError: there is no Chromium or Chrome; ``CHROMIUM`` in the environment may name one.
@@ -117,7 +117,11 @@ def chromium(*, width: int = 1300, height: int = 1000) -> Iterator[Page]:
         raise FileNotFoundError("no chromium on the PATH; install it, or set CHROMIUM to the path of one")
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile, sync_playwright() as p:
         context = p.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, viewport={"width": width, "height": height}, args=_FLAGS
+            profile,
+            executable_path=CHROMIUM,
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            args=_FLAGS,
         )
         try:
             yield context.new_page()
@@ -279,7 +283,7 @@ def _write_settings(folder: Path, dark: bool) -> None:
     for name, values in settings.items():
         file = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values))
+        file.write_text(json.dumps(values), encoding="utf-8")
 
 
 def _free_port() -> int:
@@ -297,5 +301,5 @@ def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes], tim
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    last_words = server.log.read_text()[-2000:]
+    last_words = server.log.read_text(encoding="utf-8")[-2000:]
     raise TimeoutError(f"JupyterLab did not answer in {timeout_s:g} s; its last words:\n{last_words}")

@@ -18,7 +18,7 @@ class Refused(TraitError, ValueError):  # noqa: N818
     setting: str = ""  #: the control beside which the words belong, where that is not the one that was set
 
 
-class Setting(TraitType[Any, Any]):
+class Setting(TraitType):  # type: ignore[type-arg]  # not subscriptable in traitlets 5.7, which Colab has
     """A trait whose value has passed ``check(name, value)``, which returns what to keep."""
 
     def __init__(self, check: Check, default: Any) -> None:
