@@ -39,7 +39,7 @@ def test_the_number_of_batches_may_be_rounded_up_in_any_way() -> None:
         (lambda n, size, drop: n // size + (not drop), "nothing over"),
         (lambda n, size, drop: n / size, "a whole number"),
         (lambda n, size, drop: n // size if not drop else -(-n // size), "which drop_last leaves out"),
-        (lambda n, size, drop: True, "a whole number"),
+        (lambda n, size, drop: True, "return a number"),
         (lambda n: n, "TypeError"),
         (157, "expected a function"),
     ],
@@ -124,11 +124,11 @@ WRONG_STEPS: dict[str, tuple[Callable[..., Any], str]] = {
     "softmax": (step_with(scores=lambda scores: softmax(scores, dim=1)), "a softmax too many"),
     "summed loss": (step_with(reduction="sum"), "was summed"),
     "step first": (step_first, "the batch before"),
-    "two steps": (step_twice, "the five lines"),
+    "two steps": (step_twice, "optimizer.step() was called 6 times"),
     "graph returned": (with_graph, "holds its graph"),
     "loss after the update": (after_the_update, "before the update"),
     "nothing returned": (lambda *a: (five_lines(*a), None)[1], "nothing is returned"),
-    "a list returned": (lambda *a: [five_lines(*a)], "return one number"),
+    "a list returned": (lambda *a: [five_lines(*a)], "return a number"),
     "an error": (lambda *a: 1 / 0, "ZeroDivisionError"),
 }
 
@@ -167,10 +167,10 @@ def test_a_bias_corrected_average_is_right(answer: Callable[..., Any]) -> None:
         (lambda values, beta: averages(values, 1 - beta, correct=False), "changed places"),
         (lambda values, beta: averages(values, beta, correct=False, start=values[0]), "too heavy"),
         (lambda values, beta: values, "with beta 0.9 the averages"),
-        (lambda values, beta: averages(values, beta)[-1], "one average for each"),
-        (lambda values, beta: "2.0", "one average for each"),
-        (lambda values, beta: ["a"] * len(values), "a list of numbers"),
-        (lambda values, beta: None, "one average for each"),
+        (lambda values, beta: averages(values, beta)[-1], "one number for each"),
+        (lambda values, beta: "2.0", "one number for each"),
+        (lambda values, beta: ["a"] * len(values), "return a number"),
+        (lambda values, beta: None, "is the `return` forgotten?"),
     ],
 )
 def test_a_wrong_average_is_named(answer: Callable[..., Any], words: str) -> None:
@@ -226,7 +226,7 @@ def with_the_loss_before(total: Any, loss: Any) -> tuple[float, Any, Any]:
         (summed(lambda total, loss: total + loss.item(), lambda total: total / 6), "the mean of the losses"),
         (summed(lambda total, loss: loss.item()), "the last loss alone"),
         (summed(lambda total, loss: total + 2 * loss.item()), "add each loss once"),
-        (summed(lambda total, loss: None), "return one number"),
+        (summed(lambda total, loss: None), "return a number"),
         (without_update, "add each loss once"),
     ],
 )

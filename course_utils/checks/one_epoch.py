@@ -12,8 +12,15 @@ from torch.autograd.function import Function, FunctionCtx
 from torch.nn.functional import cross_entropy, softmax
 from torch.optim import SGD, Optimizer
 
-from course_utils.checks.verdict import NotYetError, call, explained, one_number
-from course_utils.plots import smooth
+from course_utils.checks.verdict import (
+    NotYetError,
+    call,
+    explained,
+    one_number,
+    row_of_numbers,
+    same_number,
+    whole_number,
+)
 from course_utils.seeding import generator
 from course_utils.training import Batch, train_step
 
@@ -25,24 +32,31 @@ Answer = Callable[..., Any]
 # ------------------------------------------------------------------------------------------ number of batches
 
 
+_EPOCHS = ((10_000, 64), (128, 64), (65, 64), (1, 64), (10, 64), (10_000, 1), (64, 64), (50_001, 500), (777, 10))
+
+
 @explained
 def check_number_of_batches(answer: Answer) -> str:
     """A verdict on ``answer(n, batch_size, drop_last)``: how many batches an epoch of ``n`` images has."""
-    for n, batch_size in ((10_000, 64), (128, 64), (65, 64), (1, 64), (10_000, 1), (64, 64)):
+    for n, batch_size in _EPOCHS:
         for drop_last in (True, False):
             _compare_count(answer, n, batch_size, drop_last)
     return "10,000 images in batches of 64 are 157 batches, or 156 with drop_last."
 
 
 def _compare_count(answer: Answer, n: int, batch_size: int, drop_last: bool) -> None:
-    got = call(answer, n, batch_size, drop_last)
+    case = f"n={n}, batch_size={batch_size}, drop_last={drop_last}"
     full, rest = divmod(n, batch_size)
     right = full if drop_last or not rest else full + 1
-    if isinstance(got, int) and not isinstance(got, bool) and got == right:
+    got = call(answer, n, batch_size, drop_last)
+    number = one_number(got)
+    if number == right:
         return
-    case = f"n={n}, batch_size={batch_size}, drop_last={drop_last}"
-    if not isinstance(got, int) or isinstance(got, bool):
-        raise NotYetError(f"the number of batches is a whole number, got {got!r} for {case}; try // instead of /")
+    if not number.is_integer():
+        way = "down: // in place of /" if drop_last else "up: math.ceil(n / batch_size)"
+        raise NotYetError(
+            f"the number of batches is a whole number, got {number:.6g} for {case}; here it is rounded {way}"
+        )
     hint = f"{full} full batches"
     if not rest:
         hint += " and nothing over: there is no small last batch to count or to drop"
@@ -50,42 +64,59 @@ def _compare_count(answer: Answer, n: int, batch_size: int, drop_last: bool) -> 
         hint += f" and {rest} images over, which drop_last leaves out"
     else:
         hint += f" and {rest} images over, which make one more, smaller batch"
-    raise NotYetError(f"{case} gives {right}, got {got}; there are {hint}")
+    raise NotYetError(f"{case} gives {right}, got {whole_number(got)}; there are {hint}")
 
 
 # ----------------------------------------------------------------------------------------------------- one step
+
+# One of them has a memory: an update by hand, or by an optimizer made anew, ends elsewhere.
+_OPTIMIZERS: tuple[dict[str, float], ...] = ({"lr": 0.5}, {"lr": 0.2, "momentum": 0.9, "weight_decay": 0.1})
 
 
 @explained
 def check_train_step(answer: Answer) -> str:
     """A verdict on ``answer(model, batch, optimizer)``: three updates, compared by their weights and losses."""
     model = _small_model()
-    mine, losses = _weights_after(answer, model)
-    theirs, expected = _weights_after(train_step, model)
-    if not torch.allclose(mine, theirs, rtol=1e-5, atol=1e-7):
-        raise NotYetError(_why_weights_differ(mine, model))
-    for got, wanted in zip(losses, expected, strict=True):
-        _compare_loss(got, wanted)
+    for options in _OPTIMIZERS:
+        mine, losses, steps = _weights_after(answer, model, options)
+        theirs, expected, _ = _weights_after(train_step, model, options)
+        if not torch.allclose(mine, theirs, rtol=1e-4, atol=1e-6):
+            raise NotYetError(_why_weights_differ(mine, model, options, steps))
+        for got, wanted in zip(losses, expected, strict=True):
+            _compare_loss(got, wanted)
     return "after three steps your weights equal those of course_utils.training.train_step."
 
 
-def _weights_after(step: Answer, model: nn.Module) -> tuple[Tensor, list[Any]]:
-    """All weights of a copy of ``model`` after three steps in a row, ``(m,)``, and what the steps returned."""
+def _weights_after(step: Answer, model: nn.Module, options: dict[str, float]) -> tuple[Tensor, list[Any], int]:
+    """All weights of a copy of ``model`` after three steps ``(m,)``, what they returned, the optimizer's steps."""
     copy = deepcopy(model)
-    optimizer = SGD(copy.parameters(), lr=0.5)
+    optimizer, steps = _counted(copy, options)
     returned = [call(step, copy, batch, optimizer) for batch in _small_batches(3)]
-    return _flat(copy), returned
+    return _flat(copy), returned, len(steps)
+
+
+def _counted(model: nn.Module, options: dict[str, float]) -> tuple[SGD, list[None]]:
+    """An optimizer, and a list that gets longer with each of its steps."""
+    optimizer, steps = SGD(model.parameters(), **options), list[None]()
+    optimizer.register_step_post_hook(lambda *_: steps.append(None))
+    return optimizer, steps
 
 
 def _flat(model: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def _why_weights_differ(mine: Tensor, model: nn.Module) -> str:
+def _why_weights_differ(mine: Tensor, model: nn.Module, options: dict[str, float], steps: int) -> str:
     """The known mistake that leads to these very weights, in words."""
     for mistake, words in _MISTAKES.items():
-        if torch.allclose(mine, _weights_after(mistake, model)[0], rtol=1e-5, atol=1e-7):
+        if torch.allclose(mine, _weights_after(mistake, model, options)[0], rtol=1e-4, atol=1e-6):
             return words
+    if steps == 0:
+        return (
+            "the weights moved, but not by optimizer.step() of the optimizer that your function is given; call that one"
+        )
+    if steps > 3:
+        return f"three batches are three updates, and optimizer.step() was called {steps} times; once for each batch"
     return "the weights differ after three steps; the five lines are zero_grad, the loss, backward, step, return"
 
 
@@ -136,55 +167,44 @@ _MISTAKES: dict[Callable[..., None], str] = {
 def _compare_loss(got: Any, wanted: Tensor) -> None:
     if got is None:
         raise NotYetError("the weights are right, but nothing is returned; return the loss without its graph")
-    value = torch.as_tensor(got) if isinstance(got, (int, float, Tensor)) else None
-    if value is None or value.numel() != 1:
-        raise NotYetError(f"return one number, the loss of the batch; got {got!r}")
-    if not torch.allclose(value.detach().float().reshape(()), wanted, rtol=1e-4):
-        raise NotYetError(f"return the mean loss of the batch before the update, {wanted:.4f}; got {value.item():.4f}")
-    if value.requires_grad:
+    value = one_number(got)
+    if not same_number(got, wanted.item(), rel_tol=1e-4):
+        raise NotYetError(f"return the mean loss of the batch before the update, {wanted:.4f}; got {value:.4f}")
+    if isinstance(got, Tensor) and got.requires_grad:
         raise NotYetError("the weights are right, but the returned loss still holds its graph; return loss.detach()")
 
 
 # ---------------------------------------------------------------------------------------------- moving average
 
+_SERIES = ([2.0, 1.0, 4.0, 3.0, 0.5], [7.0], [-1.0, 3.0, 3.0, -2.0, 8.0, 0.0, 1.0, 5.0])
+
 
 @explained
 def check_moving_average(answer: Answer) -> str:
     """A verdict on ``answer(values, beta)``: the bias-corrected exponential moving average of a list."""
-    values = [2.0, 1.0, 4.0, 3.0, 0.5]
-    for beta in (0.9, 0.0, 0.5):
-        wanted = smooth(values, beta)
-        got = _as_row(call(answer, list(values), beta), len(values))
-        if not np.allclose(got, wanted, rtol=1e-6):
-            raise NotYetError(_why_averages_differ(got, values, beta))
+    for values in _SERIES:
+        for beta in (0.9, 0.0, 0.5):
+            got = np.array(row_of_numbers(call(answer, list(values), beta), len(values)))
+            if not np.allclose(got, _corrected(values, beta), rtol=1e-5, atol=1e-6):
+                raise NotYetError(_why_averages_differ(got, values, beta))
     return "your average starts at the first value and agrees with plots.smooth."
-
-
-def _as_row(got: Any, length: int) -> Any:
-    # Compared before it is copied: a view of one number may claim more of them than there is memory.
-    if tuple(getattr(got, "shape", (length,))) != (length,):
-        raise NotYetError(f"return one average for each of the {length} values; got shape {tuple(got.shape)}")
-    try:
-        row = np.asarray(got, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise NotYetError(f"return a list of numbers, one for each value; got {got!r}") from error
-    if row.shape != (length,):
-        raise NotYetError(f"return one average for each of the {length} values; got shape {row.shape}")
-    return row
 
 
 def _why_averages_differ(got: Any, values: list[float], beta: float) -> str:
     plain = _averages(values, beta)
     steps = np.arange(len(values))
     if np.allclose(got, plain):
-        return f"without the correction it starts at {plain[0]:.3g}, far below {values[0]}; divide by 1 - beta^(k + 1)"
-    if np.allclose(got[1:], plain[1:] / (1 - beta ** steps[1:])):
+        return f"without the correction it starts at {plain[0]:.3g}, far from {values[0]}; divide by 1 - beta^(k + 1)"
+    if len(values) > 1 and np.allclose(got[1:], plain[1:] / (1 - beta ** steps[1:])):
         return "the power is one too small; after the value number k, counted from 0, divide by 1 - beta^(k + 1)"
-    if np.allclose(got, _averages(values, 1 - beta)) or np.allclose(got, smooth(values, 1 - beta)):
+    if beta != 0.9 and np.allclose(got, _corrected(values, 0.9)):
+        return "that is the average for beta 0.9, whatever beta is given; use the argument beta"
+    swapped = _averages(values, 1 - beta)
+    if np.allclose(got, swapped) or (beta and np.allclose(got, _corrected(values, 1 - beta))):
         return "beta and 1 - beta have changed places; m = beta * m + (1 - beta) * value keeps beta of the old"
     if np.allclose(got, _averages(values, beta, start=values[0])):
         return "m started at the first value, which stays too heavy; start at 0 and divide by 1 - beta^(k + 1)"
-    return f"with beta {beta} the averages of {values} are {np.round(smooth(values, beta), 3).tolist()}"
+    return f"with beta {beta} the averages of {values} are {np.round(_corrected(values, beta), 3).tolist()}"
 
 
 def _averages(values: list[float], beta: float, *, start: float = 0.0) -> Any:
@@ -196,18 +216,24 @@ def _averages(values: list[float], beta: float, *, start: float = 0.0) -> Any:
     return np.array(averages)
 
 
+def _corrected(values: list[float], beta: float) -> Any:
+    """The average divided by the weight of the values so far, float64 ``(n,)``; ``beta`` is below 1."""
+    return _averages(values, beta) / (1 - beta ** np.arange(1, len(values) + 1))
+
+
 # ------------------------------------------------------------------------------------------------ running loss
 
 
 @explained
 def check_running_loss(answer: Answer) -> str:
     """A verdict on ``answer(model, batches, optimizer)``: the sum of the losses of an epoch, no graph kept alive."""
-    model, batches = _small_model(), list(_small_batches(6))
+    model, batches, options = _small_model(), list(_small_batches(6)), _OPTIMIZERS[1]
     copy = deepcopy(model)
-    optimizer = SGD(copy.parameters(), lr=0.5)
+    optimizer = SGD(copy.parameters(), **options)
     losses = [train_step(copy, batch, optimizer) for batch in batches]
-    graphs = _Graphs(model)
-    got = call(answer, graphs.model, graphs.watched(batches), SGD(model.parameters(), lr=0.5))
+    graphs = _Graphs(model, batches)
+    mine, steps = _counted(model, options)
+    got = call(answer, graphs.model, graphs, mine)
     _compare_sum(got, torch.stack(losses))
     if isinstance(got, Tensor) and got.requires_grad:
         raise NotYetError("the sum is right, but it still holds a graph; add loss.item() or loss.detach()")
@@ -216,41 +242,53 @@ def check_running_loss(answer: Answer) -> str:
         raise NotYetError(
             f"the sum is right, but up to {graphs.most_alive} graphs were alive at once; let go of each before the next"
         )
-    if not torch.allclose(_flat(model), _flat(copy), rtol=1e-5, atol=1e-7):
-        raise NotYetError("the sum is right, but the weights are not; keep zero_grad, backward and step as they were")
+    if not torch.allclose(_flat(model), _flat(copy), rtol=1e-4, atol=1e-6):
+        why = "optimizer.step() was not called" if not steps else "keep zero_grad, backward and step as they were"
+        raise NotYetError(f"the sum is right, but the weights are not; {why}")
     return "the sum is the same, and never more than one graph was alive."
 
 
 def _compare_sum(got: Any, losses: Tensor) -> None:
-    if not isinstance(got, (int, float, Tensor)) or (isinstance(got, Tensor) and got.numel() != 1):
-        raise NotYetError(f"return one number, the sum of the losses; got {got!r}")
     value = torch.tensor(one_number(got), dtype=torch.float64)
     for wrong, words in (
         (losses.mean(), "that is the mean of the losses; the running loss of the source notes is their sum"),
         (losses[-1], "that is the last loss alone; add the loss of every batch"),
+        (losses[:-1].sum(), "the last loss is missing in the sum"),
+        (losses[1:].sum(), "the first loss is missing in the sum"),
     ):
         if torch.isclose(value, wrong.double(), rtol=1e-5):
             raise NotYetError(words)
     wanted = losses.double().sum()
-    if not torch.isclose(value, wanted, rtol=1e-4):
-        raise NotYetError(f"the sum of the losses is {wanted:.4f}, got {value:.4f}; add each loss once")
+    if not same_number(got, wanted.item(), rel_tol=1e-4):
+        raise NotYetError(
+            f"the sum of the losses is {wanted:.4f}, got {value:.4f}; train on each batch, add each loss once"
+        )
 
 
 class _Graphs:
-    """Counts the graphs of a model's outputs that are alive whenever the next batch is asked for.
+    """Batches to walk through, and the most graphs of a model's outputs that were alive when the next one began.
 
-    Each forward pass puts a token on a node of its graph; the token lives as long as the node does.
+    Each forward pass puts a token on a node of its graph; the token lives as long as the node does. They are counted
+    when a batch is asked for and before each forward pass: a loop may take all its batches beforehand.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, batches: list[Batch]) -> None:
         self.tokens: WeakSet[_Token] = WeakSet()
         self.most_alive = 0
+        self.batches = batches
         self.model = nn.Sequential(model, _Marker(self.tokens))
+        self.model.register_forward_pre_hook(lambda *_: self.count())
 
-    def watched(self, batches: list[Batch]) -> Iterator[Batch]:
-        for batch in batches:
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.batches:
             yield batch
-            self.most_alive = max(self.most_alive, len(self.tokens))
+            self.count()
+
+    def count(self) -> None:
+        self.most_alive = max(self.most_alive, len(self.tokens))
 
 
 class _Token:
