@@ -1,15 +1,41 @@
-"""What does a check say? A ``Verdict``: passed or not yet, and why, in words that help to go on."""
+"""What does a check say? A ``Verdict``: passed or not yet, and why, in words that help to go on.
 
-from collections.abc import Callable
+All checks read an answer in one way: ``one_number``, ``whole_number``, ``row_of_numbers`` and ``same_name`` take it in
+any honest form and refuse the rest in words. Whatever an answer raises, called or looked at, becomes words too.
+"""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
+from itertools import islice
+from numbers import Real
 from typing import Any, ParamSpec
 
+import numpy as np
+import torch
 from torch import Tensor
 
-__all__ = ["NotYetError", "Verdict", "call", "explained", "one_number"]
+from course_utils.arguments import shown
+
+__all__ = [
+    "NotYetError",
+    "Verdict",
+    "call",
+    "explained",
+    "one_number",
+    "row_of_numbers",
+    "same_name",
+    "same_number",
+    "whole_number",
+]
 
 P = ParamSpec("P")
+
+RETURNED = "your function"  # what one_number reads, unless told otherwise
+SHOWN_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +57,10 @@ class NotYetError(Exception):
 
 
 def explained(check: Callable[P, str]) -> Callable[P, Verdict]:
-    """Make a ``Verdict`` of a check that returns praise, or raises ``NotYetError`` with what is missing."""
+    """Make a ``Verdict`` of a check that returns praise, or raises ``NotYetError`` with what is missing.
+
+    An answer may also raise when it is compared, long after it was called: that is a refusal as well.
+    """
 
     @wraps(check)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Verdict:
@@ -39,6 +68,8 @@ def explained(check: Callable[P, str]) -> Callable[P, Verdict]:
             return Verdict(passed=True, message=check(*args, **kwargs))
         except NotYetError as missing:
             return Verdict(passed=False, message=str(missing))
+        except (Exception, SystemExit) as error:
+            return Verdict(passed=False, message=f"your answer could not be judged; it raised {_said_by(error)}")
 
     return checked
 
@@ -50,25 +81,122 @@ def call(answer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         NotYetError: ``answer`` is no function, is still the stub, or raised an error.
     """
     if not callable(answer):
-        raise NotYetError(f"expected a function, got {answer!r}; pass its name without parentheses")
+        raise NotYetError(f"expected a function, got {shown(answer)}; pass its name without parentheses")
     try:
         return answer(*args, **kwargs)
     except NotImplementedError as stub:
         raise NotYetError("the stub is still there; replace `raise NotImplementedError` by your lines") from stub
-    except Exception as error:
-        raise NotYetError(f"your function raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise NotYetError(f"your function raised {_said_by(error)}") from error
 
 
-def one_number(got: Any) -> float:
-    """The number that the student's function returned, as a float.
+def _said_by(error: BaseException) -> str:
+    return textwrap.shorten(f"{type(error).__name__}: {error}", SHOWN_LETTERS)
+
+
+# ---- reading an answer ----------------------------------------------------------------------------------------------
+
+
+def one_number(got: Any, what: str = RETURNED) -> float:
+    """The finite number in ``got`` as a float: of Python, numpy or torch, alone or in an array of one.
 
     Raises:
-        NotYetError: it is no number, or a whole number that no float can hold.
+        NotYetError: ``what`` ("your answer") gave nothing, no number, or one that is not finite.
     """
-    value = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise NotYetError(f"return a number, got {got!r}")
+    value = _taken_out(got, what)
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        raise NotYetError(f"return a number: {what} must give a finite number, got {_in_words(got)}")
     try:
-        return float(value)
+        number = float(value)
     except OverflowError as error:
-        raise NotYetError("return a number; yours is a whole number with more than 300 digits") from error
+        raise NotYetError(
+            f"return a finite number; that of {what} is a whole number with more than 300 digits"
+        ) from error
+    if not math.isfinite(number):
+        raise NotYetError(f"return a number: {what} must give a finite number, got {shown(got)}")
+    return number
+
+
+def whole_number(got: Any, what: str = RETURNED) -> int:
+    """The whole number in ``got``; a float will do if nothing stands behind its point.
+
+    Raises:
+        NotYetError: it is no number, or not a whole one.
+    """
+    number = one_number(got, what)
+    if not number.is_integer():
+        raise NotYetError(f"return a whole number: {what} gave {number:.6g}")
+    return int(number)
+
+
+def row_of_numbers(got: Any, length: int, what: str = RETURNED) -> list[float]:
+    """The ``length`` finite numbers in ``got``: a list, tuple, array, tensor, or whatever else can be walked through.
+
+    Raises:
+        NotYetError: it is nothing, no row of numbers, or of another length.
+    """
+    if got is None:
+        raise NotYetError(_nothing(what))
+    shape = tuple(getattr(got, "shape", ()))
+    if isinstance(got, (str, bytes, dict)) or not isinstance(got, Iterable):
+        raise NotYetError(f"return one number for each of the {length} values, in a list; got {_in_words(got)}")
+    if len(shape) > 1 and shape.count(1) < len(shape) - 1:
+        raise NotYetError(f"return one number for each of the {length} values; got shape {shape}")
+    walked: Any = got.flatten() if len(shape) > 1 and hasattr(got, "flatten") else got
+    entries = call(lambda: list(islice(iter(walked), length + 1)))
+    if len(entries) != length:
+        came = f"more than {length}" if len(entries) > length else str(len(entries))
+        raise NotYetError(f"return one number for each of the {length} values; got {came}")
+    return [one_number(entry, what) for entry in entries]
+
+
+def same_number(got: Any, wanted: float, *, rel_tol: float = 1e-6, abs_tol: float = 1e-12) -> bool:
+    """Whether the number in ``got`` is ``wanted``, as far as its own type holds it: three digits in half precision."""
+    rounding = 4 * _rounding_of(got)
+    return math.isclose(one_number(got), wanted, rel_tol=max(rel_tol, rounding), abs_tol=abs_tol)
+
+
+def same_name(got: Any, wanted: str) -> bool:
+    """Whether ``got`` is the name ``wanted``, whatever its capitals, blanks, hyphens and quotes."""
+    return isinstance(got, str) and _letters(got) == _letters(wanted)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def _taken_out(got: Any, what: str) -> Any:
+    """A number out of a tensor or an array of one; anything else as it is."""
+    if got is None:
+        raise NotYetError(_nothing(what))
+    if isinstance(got, (Tensor, np.ndarray, np.generic)):
+        if math.prod(got.shape) != 1:
+            raise NotYetError(
+                f"return one number: {what} must give a finite number, got {_in_words(got)} of shape {tuple(got.shape)}"
+            )
+        return got.item()
+    return got
+
+
+def _nothing(what: str) -> str:
+    if what == RETURNED:
+        return "return a number: your function returned None; is the `return` forgotten?"
+    return f"return a number: {what} gave None; is a `return` forgotten, or the number not yet written?"
+
+
+def _in_words(got: Any) -> str:
+    """What came, for a refusal: a generator or a coroutine is named with the keyword that made it."""
+    kind = type(got).__name__
+    if kind == "coroutine":
+        got.close()  # else Python complains that it was never awaited
+    made = {"generator": " (made by `yield`; use `return`)", "coroutine": " (made by `async`)"}
+    return f"a {kind}{made[kind]}" if kind in made else shown(got)
+
+
+def _rounding_of(got: Any) -> float:
+    """How far apart the numbers of its type are, beside 1; 0 for whole numbers and for those of Python."""
+    if isinstance(got, Tensor):
+        return torch.finfo(got.dtype).eps if got.is_floating_point() else 0.0
+    if isinstance(got, (np.ndarray, np.floating)) and np.issubdtype(got.dtype, np.floating):
+        return float(np.finfo(got.dtype).eps)
+    return 0.0
