@@ -11,7 +11,7 @@ LAB_FLAGS := --ServerApp.ip=127.0.0.1 \
 	$(if $(filter 0,$(shell id -u)),--allow-root) \
 	$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 
-.PHONY: help lab test pages outputs processors mutants figures reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help lab test pages outputs processors variants mutants figures reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -62,6 +62,9 @@ outputs: $(BIN)/ready ## run every notebook afresh, store its outputs, normalise
 
 processors: $(BIN)/ready ## run every notebook as other processors would, and see that all say the same
 	@$(BIN)/python -m tests.tools.processors $(NOTEBOOKS)
+
+variants: $(BIN)/ready ## run every notebook with other constants and on real pictures, and see that all it says holds
+	@$(BIN)/python -m tests.tools.variants $(NOTEBOOKS)
 
 mutants: $(BIN)/ready ## make about 200 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python -m tests.tools.mutate
