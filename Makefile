@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PAGES  := course_utils/apps
 
-.PHONY: help environment lab test pages outputs processors environments mutants figures reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help environment lab test pages outputs processors environments variants mutants figures reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,9 @@ processors: environment ## run every notebook as other processors would, and see
 
 environments: environment ## the course as others meet it: other versions, paths, networks, disks, and what was seen
 	@$(BIN)/python -m tests.tools.environments $(ONLY)
+
+variants: environment ## run every notebook with other constants and on real pictures, and see that all it says holds
+	@$(BIN)/python -m tests.tools.variants $(NOTEBOOKS)
 
 mutants: environment ## make about 200 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python -m tests.tools.mutate

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
-from course_utils.checks.verdict import NotYetError, call, explained, one_number
-from course_utils.schedules import cosine, linear_warmup, step_decay, warmup_cosine
+from course_utils.checks.verdict import NotYetError, call, explained, one_number, same_number
+from course_utils.schedules import cosine, step_decay, warmup_cosine
 from course_utils.training import Batch, train_step
 
 __all__ = ["check_lr_after", "check_repaired_loop", "check_total_steps", "check_warm_then_cosine"]
@@ -29,6 +30,7 @@ _CALLS = (0, 1, 4, 5, 9, 10, 23)
 _STAIRS: tuple[dict[str, float], ...] = (
     {"lr": 0.01, "step_size": 5, "gamma": 0.1},
     {"lr": 0.4, "step_size": 3, "gamma": 0.5},
+    {"lr": 2.0, "step_size": 7, "gamma": 0.9},
 )
 
 
@@ -36,11 +38,11 @@ _STAIRS: tuple[dict[str, float], ...] = (
 def check_lr_after(answer: Answer) -> str:
     """A verdict on ``answer(k, lr, step_size, gamma)``: the lr after ``k`` calls of ``StepLR.step``."""
     for stairs in _STAIRS:
-        got = [one_number(call(answer, k, **stairs)) for k in _CALLS]
-        wanted = [_stair(k, **stairs) for k in _CALLS]
-        if not all(map(_close, got, wanted)):
+        returned = [call(answer, k, **stairs) for k in _CALLS]
+        got, wanted = list(map(one_number, returned)), [_stair(k, **stairs) for k in _CALLS]
+        if not all(map(same_number, returned, wanted)):
             raise NotYetError(_why_stairs_differ(got, wanted, stairs))
-    return f"after one epoch of the notes, 157 calls, {_stair(157, **_STAIRS[0]):.0e} is left of the lr 0.01"
+    return f"after one epoch of the notes, 156 calls, {_stair(156, **_STAIRS[0]):.0e} is left of the lr 0.01"
 
 
 def _stair(k: int, lr: float, step_size: float, gamma: float) -> float:
@@ -63,6 +65,12 @@ _WRONG_STAIRS: dict[str, Callable[..., float]] = {
     ),
     "your stairs come one call too late; after exactly step_size calls the first cut is made": (
         lambda k, lr, step_size, gamma: lr * gamma ** (max(k - 1, 0) // step_size)
+    ),
+    "k counts calls, so the first cut is made by call number step_size; leave k as it is": (
+        lambda k, lr, step_size, gamma: lr * gamma ** ((k - 1) // step_size)
+    ),
+    "lr is multiplied by gamma, not gamma by lr; the power belongs to gamma alone": (
+        lambda k, lr, step_size, gamma: (lr * gamma) ** (k // step_size)
     ),
 }
 
@@ -92,7 +100,7 @@ def check_repaired_loop(answer: Answer) -> str:
             "call optimizer.step() once for each batch of each epoch"
         )
     if calls != expected_calls or not all(map(_close, lrs, expected_lrs)):
-        raise NotYetError(_why_lrs_differ(lrs, calls))
+        raise NotYetError(_why_lrs_differ(lrs, calls, expected_lrs))
     if not torch.allclose(weights, expected_weights, rtol=1e-5, atol=1e-7):
         raise NotYetError("the lr is right, the weights are not; keep zero_grad, loss, backward and step as they were")
     return "every epoch trains with one lr, and the next epoch with the next"
@@ -125,7 +133,11 @@ def _trained_by(loop: Answer) -> tuple[list[float], int, Tensor]:
     return used, scheduler.last_epoch, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def _why_lrs_differ(lrs: list[float], calls: int) -> str:
+def _why_lrs_differ(lrs: list[float], calls: int, expected: list[float]) -> str:
+    if calls == 0 and all(map(_close, lrs, expected)):
+        return "the lrs are right, but not by the scheduler that the loop was given; call its step(), once per epoch"
+    if calls == 0 and any(lr != _LR for lr in lrs):
+        return "the lr moves, but not by the scheduler that the loop was given; call its step(), once per epoch"
     if calls == 0:
         return "the lr never falls; scheduler.step() is not called at all"
     if calls == _EPOCHS * _BATCHES:
@@ -144,66 +156,118 @@ def _why_lrs_differ(lrs: list[float], calls: int) -> str:
 
 # -------------------------------------------------------------------------------------------- warm-up and cosine
 
-_WARMUP, _TOTAL = 10, 50
-_STEPS = (0, 1, 5, 9, 10, 11, 30, 49, 50, 51, 80)
+
+@dataclass(frozen=True)
+class _Shape:
+    """The arguments of a warm-up and a cosine, and the steps at which an answer is asked."""
+
+    warmup: int
+    total: int
+    start: float
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        middle = (self.warmup + self.total) // 2
+        return (0, 1, self.warmup - 1, self.warmup, self.warmup + 1, middle, self.total - 1, self.total, 2 * self.total)
+
+    def share(self, step: int) -> float:
+        """Of the way down, not held at its end."""
+        return (step - self.warmup) / (self.total - self.warmup)
+
+    def right(self, step: int) -> float:
+        return warmup_cosine(step, warmup=self.warmup, total=self.total, start=self.start)
+
+
+_SHAPES = (_Shape(10, 50, 0.1), _Shape(10, 50, 0.0), _Shape(4, 25, 0.5), _Shape(100, 1_000, 0.01))
 
 
 @explained
 def check_warm_then_cosine(answer: Answer) -> str:
     """A verdict on ``answer(step, warmup, total, start)``: the factor of the lr, from start to 1 and down to 0."""
-    for start in (0.1, 0.0):
-        got = [one_number(call(answer, step, _WARMUP, _TOTAL, start)) for step in _STEPS]
-        wanted = [warmup_cosine(step, warmup=_WARMUP, total=_TOTAL, start=start) for step in _STEPS]
-        if not all(map(_close, got, wanted)):
-            raise NotYetError(_why_factors_differ(got, wanted, start))
+    for shape in _SHAPES:
+        returned = [call(answer, step, shape.warmup, shape.total, shape.start) for step in shape.steps]
+        got = list(map(one_number, returned))
+        if not all(
+            same_number(*pair, abs_tol=1e-6) for pair in zip(returned, map(shape.right, shape.steps), strict=True)
+        ):
+            raise NotYetError(_why_factors_differ(got, shape))
     return "it rises, falls and stays at 0; LambdaLR can run it"
 
 
-_WRONG_FALLS: dict[str, Callable[[int], float]] = {
-    "the cosine rises again after total; keep its share at 1 with min(share, 1.0)": lambda step: (
-        (1 + math.cos(math.pi * (step - _WARMUP) / (_TOTAL - _WARMUP))) / 2
+_WRONG_FALLS: dict[str, Callable[[_Shape, int], float]] = {
+    "the cosine rises again after total; keep its share at 1 with min(share, 1.0)": lambda shape, step: (
+        (1 + math.cos(math.pi * shape.share(step))) / 2
     ),
     "at the end of the warm-up the factor jumps; the cosine's share is (step - warmup) / (total - warmup)": (
-        lambda step: cosine(step, total=_TOTAL)
+        lambda shape, step: cosine(step, total=shape.total)
     ),
     "the cosine ends too late; its share is (step - warmup) / (total - warmup), not / total": (
-        lambda step: cosine(step - _WARMUP, total=_TOTAL)
+        lambda shape, step: cosine(step - shape.warmup, total=shape.total)
     ),
     "that is a whole cosine, down to -1; half a cosine from 1 to 0 is (1 + cos(pi * share)) / 2": (
-        lambda step: math.cos(math.pi * min((step - _WARMUP) / (_TOTAL - _WARMUP), 1.0))
+        lambda shape, step: math.cos(math.pi * min(shape.share(step), 1.0))
     ),
-    "the factor stays at 1 after the warm-up; from there on it falls along the cosine": lambda step: 1.0,
+    "that is a straight way down; half a cosine from 1 to 0 is (1 + cos(pi * share)) / 2": (
+        lambda shape, step: max(1 - shape.share(step), 0.0)
+    ),
+    "that is a quarter of a cosine; half a cosine from 1 to 0 is (1 + cos(pi * share)) / 2": (
+        lambda shape, step: math.cos(math.pi / 2 * min(shape.share(step), 1.0))
+    ),
+    "the factor stays at 1 after the warm-up; from there on it falls along the cosine": lambda shape, step: 1.0,
 }
 
 
-def _why_factors_differ(got: list[float], wanted: list[float], start: float) -> str:
-    rise = [linear_warmup(step, warmup=_WARMUP, start=start) for step in _STEPS if step < _WARMUP]
-    if not all(map(_close, got, rise)):
-        return _why_rise_differs(got[: len(rise)], start)
-    falling = _STEPS[len(rise) :]
+def _why_factors_differ(got: list[float], shape: _Shape) -> str:
+    factor = _common_factor(got, shape)
+    if factor is not None:
+        return f"that is an lr, {factor:.4g} times the factor; LambdaLR multiplies by the lr itself: end the rise at 1"
+    rising = [step for step in shape.steps if step < shape.warmup]
+    if not all(map(_close_factor, got, map(shape.right, rising))):
+        return _why_rise_differs(got[: len(rising)], rising, shape)
+    falling = shape.steps[len(rising) :]
     for words, wrong in _WRONG_FALLS.items():
-        if all(map(_close, got[len(rise) :], map(wrong, falling))):
+        if all(map(_close_factor, got[len(rising) :], (wrong(shape, step) for step in falling))):
             return words
-    return _first_difference(got, wanted, start)
+    return _first_difference(got, shape)
 
 
-def _why_rise_differs(got: list[float], start: float) -> str:
-    steps = [step for step in _STEPS if step < _WARMUP]
-    if all(map(_close, got, [step / _WARMUP for step in steps])):
-        return f"your warm-up begins at 0; with start={start:g} the factor at step 0 is {start:g}"
-    if all(map(_close, got, [start + step / _WARMUP for step in steps])):
-        return "your warm-up ends above 1; the way up is 1 - start long, so multiply step / warmup by it"
-    if all(map(_close, got, [start + (1 - start) * (step + 1) / _WARMUP for step in steps])):
-        return "your warm-up is one step ahead; steps are counted from 0"
-    return _first_difference(got, [linear_warmup(step, warmup=_WARMUP, start=start) for step in steps], start)
-
-
-def _first_difference(got: list[float], wanted: list[float], start: float) -> str:
-    step, yours, right = next(case for case in zip(_STEPS, got, wanted, strict=False) if not _close(case[1], case[2]))
+def _common_factor(got: list[float], shape: _Shape) -> float | None:
+    """The one number by which all factors are multiplied, if there is one."""
+    top = got[shape.steps.index(shape.warmup)]
     return (
-        f"with warmup={_WARMUP}, total={_TOTAL}, start={start:g} the factor at step {step} is {right:.4g}, "
-        f"got {yours:.4g}"
+        top
+        if top and all(_close_factor(a, top * shape.right(s)) for a, s in zip(got, shape.steps, strict=True))
+        else None
     )
+
+
+def _close_factor(got: float, wanted: float) -> bool:
+    return math.isclose(got, wanted, rel_tol=1e-6, abs_tol=1e-6)
+
+
+def _why_rise_differs(got: list[float], steps: list[int], shape: _Shape) -> str:
+    start, warmup = shape.start, shape.warmup
+    mistakes: dict[str, Callable[[float], float]] = {
+        f"your warm-up begins at 0; with start={start:g} the factor at step 0 is {start:g}": lambda share: share,
+        "your warm-up ends above 1; the way up is 1 - start long, so multiply step / warmup by it": (
+            lambda share: start + share
+        ),
+        "your warm-up is one step ahead; steps are counted from 0": (
+            lambda share: start + (1 - start) * (share + 1 / warmup)
+        ),
+        "during the warm-up the factor is 1; it begins at start and climbs along a straight line": lambda share: 1.0,
+    }
+    for words, wrong in mistakes.items():
+        if all(map(_close_factor, got, (wrong(step / warmup) for step in steps))):
+            return words
+    return _first_difference(got, shape)
+
+
+def _first_difference(got: list[float], shape: _Shape) -> str:
+    cases = zip(shape.steps, got, map(shape.right, shape.steps), strict=True)
+    step, yours, right = next(case for case in cases if not _close_factor(case[1], case[2]))
+    options = f"warmup={shape.warmup}, total={shape.total}, start={shape.start:g}"
+    return f"with {options} the factor at step {step} is {right:.4g}, got {yours:.4g}"
 
 
 # ----------------------------------------------------------------------------------------------- a run's length
@@ -212,8 +276,8 @@ def _first_difference(got: list[float], wanted: list[float], start: float) -> st
 @explained
 def check_total_steps(answer: Answer) -> str:
     """A verdict on ``answer(images, batch_size, epochs, drop_last)``: the updates of a whole training."""
-    for images, batch_size in ((10_000, 64), (128, 64), (100, 8)):
-        for epochs in (20, 1):
+    for images, batch_size in ((10_000, 64), (128, 64), (100, 8), (1_001, 250), (7, 7)):
+        for epochs in (20, 1, 3):
             for drop_last in (False, True):
                 _compare_steps(answer, images, batch_size, epochs, drop_last)
     return "10,000 images in batches of 64 for 20 epochs: 3140 updates, or 3120 with drop_last"
