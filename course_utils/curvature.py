@@ -132,8 +132,8 @@ def largest_eigenvalues(
         most: products at most.
 
     Raises:
-        TypeError, ValueError: as ``hessian_vector_product``; ``count`` is no whole number from 1 to n.
-        RuntimeError: the values have not settled after ``most`` products.
+        TypeError, ValueError: as ``hessian_vector_product``; ``count`` is no whole number from 1 to n; or the values
+            have not settled after ``most`` products.
 
     Source: C. Lanczos, 1950; the residual as in B. Parlett, The symmetric eigenvalue problem, 1998, section 13.2.
     """
@@ -148,7 +148,7 @@ def largest_eigenvalues(
     krylov = _Krylov(lambda v: product(v / root) / root, _begin(first, gradient), count)
     while not krylov.settled(tolerance):
         if len(krylov.basis) >= most:
-            raise RuntimeError(f"no eigenvalue within {tolerance:g} after {most} products; try most={2 * most}")
+            raise ValueError(f"most must suffice for a tolerance of {tolerance:g}, got {most}; try most={2 * most}")
         krylov.grow()
     vectors = krylov.vectors() / root
     return Curved(krylov.values(), vectors / vectors.norm(dim=1, keepdim=True), len(krylov.basis))
@@ -215,10 +215,12 @@ class _Krylov:
         return close and (self.beside[-1] > 0 or self.breaks >= self.count)
 
     def values(self) -> Tensor:
-        return self._values[: self.count].to(self.basis[0])
+        values: Tensor = self._values[: self.count].to(self.basis[0])
+        return values
 
     def vectors(self) -> Tensor:
-        return self._rows[:, : self.count].T.to(self.basis[0]) @ torch.stack(self.basis)
+        vectors: Tensor = self._rows[:, : self.count].T.to(self.basis[0]) @ torch.stack(self.basis)
+        return vectors
 
 
 def _begin(start: Tensor | None, like: Tensor) -> Tensor:
@@ -314,8 +316,9 @@ def noise_scale(gradients: Tensor, batch_size: int) -> NoiseScale:
     """
     rows = an_instance(Tensor, example="torch.stack(gradients)")("gradients", gradients)
     small = _a_count("batch_size", batch_size)
-    if rows.ndim != 2 or len(rows) < 2:
-        raise ValueError(f"gradients must be (k, n) with k of 2 or more, got {tuple(rows.shape)}; try two batches")
+    if rows.ndim != 2 or len(rows) < 2 or not rows.isfinite().all():
+        came = tuple(rows.shape)
+        raise ValueError(f"gradients must be finite, (k, n) with k of 2 or more, got {came}; try two batches")
     large = len(rows) * small
     of_small = float(rows.double().square().sum(dim=1).mean())
     of_large = float(rows.double().mean(dim=0).square().sum())
@@ -361,7 +364,9 @@ def _checked_parameters(parameters: Iterable[Tensor]) -> list[Tensor]:
 def _checked_vector(name: str, vector: Tensor, like: Tensor, *, positive: bool = False) -> Tensor:
     if not isinstance(vector, Tensor):
         raise TypeError(f"{name} must be a tensor, got {kind_of(vector)}; try torch.ones({len(like)})")
-    if vector.shape != like.shape or not vector.isfinite().all() or (positive and not (vector > 0).all()):
+    real = vector.layout is torch.strided and not vector.is_complex() and vector.device.type != "meta"
+    fits = real and vector.shape == like.shape and bool(vector.isfinite().all())
+    if not fits or (positive and not (vector > 0).all()):
         must = f"{len(like):,} {'positive' if positive else 'finite'} numbers in a row"
         raise ValueError(f"{name} must be {must}, got shape {tuple(vector.shape)}; try torch.ones({len(like)})")
     return vector.detach().to(like)

@@ -139,7 +139,7 @@ def test_the_preconditioned_values_are_those_of_the_divided_hessian(small):
 
 def test_values_that_do_not_settle_are_an_error_with_a_way_out(small):
     model, loss, *_ = small
-    with pytest.raises(RuntimeError, match="after 2 products; try most=4"):
+    with pytest.raises(ValueError, match=r"most must suffice for a tolerance of 0\.001, got 2; try most=4"):
         sharpness(loss(), model.parameters(), most=2)
 
 

@@ -21,9 +21,9 @@ _a_step_count = a_whole_number(1, _MOST_STEPS, example=1000)
 
 
 def _a_batch_size(name: str, value: Any) -> int:
-    if isinstance(value, bool) or value not in BATCH_SIZES:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in BATCH_SIZES:
         raise Refused(f"{name} must be one of {', '.join(map(str, BATCH_SIZES))}, got {value!r}; try {BATCH_SIZES[0]}")
-    return int(value)
+    return value
 
 
 class EdgeOfStability(App):

@@ -1,6 +1,6 @@
 // How does a training look? Loss and sharpness over the steps, and the loss along the steepest direction.
 import { element, update } from "../../common/page/elements.js";
-import { clipped, joined, marker, sized, stroke } from "../../common/page/marks.js";
+import { clipped, joined, marker, sized, stroke, write } from "../../common/page/marks.js";
 import { counted, typed, written } from "../../common/page/numbers.js";
 import { axes, drawAxes, drawLevel, inside } from "../../common/page/plot.js";
 import { longEnough, longest, lossLimits, sharpnessTop, thinned } from "./limits.js";
@@ -12,7 +12,7 @@ import { formula, limitOf, numbersNow } from "./words.js";
 const SHARPNESS_HEIGHT = 260;
 const LOSS_HEIGHT = 200;
 const SLICE_HEIGHT = 260;
-const MARGIN = { left: 58, right: 14, top: 14, bottom: 32 };
+const MARGIN = { left: 84, right: 14, top: 14, bottom: 32 }; // to the left there is room for "sharpness"
 /** Dashes of the present run and of those that are kept, as a second sign beside the colour. */
 export const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 const num = (/** @type {number} */ value) => typed(value, 3);
@@ -54,7 +54,10 @@ function drawSharpness(context, width, { training, settings, kept, colors, every
   });
   const words = `${formula(settings.momentum)} = ${written(limit, 3)}`;
   if (limit < top) drawLevel(context, plot, limit, words, look);
-  else drawLevel(context, plot, top * 0.9, `${words} lies above`, { ...look, pale: look.ink, grid: look.ground });
+  else {
+    const style = { color: look.pale, font: look.font, align: /** @type {const} */ ("right") };
+    write(context, `${words} lies above`, plot.left + plot.width - 6, plot.top + 14, style);
+  }
 }
 
 /** @type {(context: CanvasRenderingContext2D, width: number, scene: Scene) => void} */
@@ -117,7 +120,7 @@ function drawSlice(context, width, { colors, look }, slice) {
   const places = losses.map((_, i) => reach * ((2 * i) / (losses.length - 1) - 1));
   const bowl = (/** @type {number} */ a) => here + slope * a + (sharpness * a * a) / 2;
   const [low, high] = [Math.min(here, ...losses), Math.min(Math.max(...losses), here + 2)];
-  const box = inside(width, SLICE_HEIGHT, MARGIN);
+  const box = inside(width, SLICE_HEIGHT, { ...MARGIN, left: 58 });
   const room = Math.max(high - low, 1e-3);
   const plot = axes(box, [-reach, reach], [low - 0.2 * room, high + 0.1 * room]);
   drawAxes(context, plot, look, { xName: "way", yName: "loss", grid: true, sayX: num, sayY: num });
