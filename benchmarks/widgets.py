@@ -24,6 +24,7 @@ from tests.helpers.lab import chromium, lab, open_notebook, run_all, run_code
 __all__ = ["drag_rate", "key_to_paint", "main", "stability_map", "watch_redraws"]
 
 PRESSES, DRAG_S, STEPS, SAMPLE = 60, 3.0, 200, 12
+EDGE = "from course_utils.apps import EdgeOfStability\nedge = EdgeOfStability()\nedge"
 CELL = "from course_utils.apps import OptimizerRace\nrace = OptimizerRace(optimizers={optimizers})\nrace"
 EVERYONE = ["SGD", "Momentum", "Nesterov", "RMSprop", "Adagrad", "Adam", "AdamW"]
 
@@ -148,6 +149,32 @@ def race() -> list[Row]:
             return rows + _rows("race, key to stability map from the kernel", times, 60, 100)
 
 
+def edge() -> list[Row]:
+    """The network that trains in the page, full batch, with its sharpness at every tenth step: steps and frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_notebook(Path(folder) / "edge.ipynb", EDGE)
+        with lab(Path(folder)) as server, chromium(width=1300, height=1200) as page:
+            notebook = open_notebook(page, server, "edge.ipynb")
+            run_all(notebook)
+            page.get_by_role("button", name="▶ Start").click()
+            page.wait_for_timeout(2000)  # the first steps compile the JavaScript
+            watch_redraws(page, ".edge")
+            page.evaluate("() => { course.painted.length = 0 }")
+            first, began = _edge_step(page), time.perf_counter()
+            page.wait_for_timeout(1000 * DRAG_S)
+            past = time.perf_counter() - began
+            steps, frames = _edge_step(page) - first, page.evaluate("() => course.painted.length")
+            return [
+                Row("edge of stability, steps, sharpness every tenth", steps / past, "/s", 200.0, at_least=True),
+                Row("  frames painted beside them", frames / past, "/s", 55.0, at_least=True),
+            ]
+
+
+def _edge_step(page: Page) -> int:
+    told = page.locator(".edge .numbers").inner_text()
+    return int(told.partition("step ")[2].partition(" ")[0].replace(",", ""))
+
+
 def _rows(what: str, times: list[float], median_goal: float, p90_goal: float) -> list[Row]:
     median, p90 = statistics.median(times), times[int(0.9 * len(times))]
     return [
@@ -163,7 +190,7 @@ def _write_notebook(path: Path, cell: str) -> None:
 
 def main() -> None:
     """Measure everything and print it, the goals beside."""
-    for row in [*stability_map(), *race()]:
+    for row in [*stability_map(), *race(), *edge()]:
         print(row, flush=True)
 
 

@@ -5,7 +5,7 @@ A module answers one question and imports only modules of lower floors:
     floor 4  checks, apps                      is my answer right, and what can I play with?
     floor 3  watch, doctor                     how is the run doing, and why does it not learn?
     floor 2  training                          the loop
-    floor 1  data, model, descent              which images, which network, which path?
+    floor 1  data, model, descent, curvature   which images, which network, which path, how curved?
              catalog, plots                    what is in torch.optim, and how do numbers look?
     floor 0  algorithms, optim, schedules, surfaces, seeding, devices, reading
              arguments                         is this argument one? The door of every room, on all floors

@@ -58,7 +58,7 @@ def test_both_ends_of_a_range_are_allowed():
     assert (Knobs(share=0.0).share, Knobs(share=1.0).share, Knobs(count=9).count) == (0.0, 1.0, 9)
 
 
-WINGS = ("race", "schedule", "live")
+WINGS = ("race", "schedule", "live", "edge")
 SOURCES = [file for file in APPS.glob("*/page/*") if file.is_file()]
 
 
@@ -95,7 +95,7 @@ def test_no_wing_imports_another():
     imports = [
         (file.relative_to(APPS).parts[0], wing)
         for file in [*SOURCES, *APPS.glob("*/*.py")]
-        for wing in re.findall(r"(?:apps\.|\.\./)(race|schedule|live)\b", file.read_text(encoding="utf-8"))
+        for wing in re.findall(r"(?:apps\.|\.\./)(race|schedule|live|edge)\b", file.read_text(encoding="utf-8"))
     ]
     assert [(here, wing) for here, wing in imports if here != wing] == []
 

@@ -18,11 +18,11 @@ pytestmark = [
 expect.set_options(timeout=20_000)  # milliseconds; a machine may have other work
 
 AXE = APPS / "node_modules" / "axe-core" / "axe.min.js"
-WINGS = ("race", "schedule", "live")
+WINGS = ("race", "schedule", "live", "edge")
 CELLS = [
     """
 import torch
-from course_utils.apps import LiveTraining, OptimizerRace, ScheduleLab
+from course_utils.apps import EdgeOfStability, LiveTraining, OptimizerRace, ScheduleLab
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run
@@ -32,6 +32,7 @@ run = Run(model, torch.optim.SGD(model.parameters(), lr=0.01))
 """,
     "race = OptimizerRace()\nrace",
     "lab = ScheduleLab()\nlab",
+    "edge = EdgeOfStability()\nedge",
     "live = LiveTraining(run, Loader(images), test_images, budget=20_000)\nlive",
 ]
 

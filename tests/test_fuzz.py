@@ -32,6 +32,7 @@ from course_utils import (
     arguments,
     catalog,
     checks,
+    curvature,
     data,
     descent,
     devices,
@@ -51,8 +52,8 @@ from tests.helpers.tiny_runs import TinyData, tiny_run
 
 PACKAGE = Path(course_utils.__file__).parent
 ROOMS = (
-    algorithms, apps, arguments, catalog, checks, data, descent, devices, doctor, model, optim, plots, reading,
-    schedules, seeding, surfaces, training, watch,
+    algorithms, apps, arguments, catalog, checks, curvature, data, descent, devices, doctor, model, optim, plots,
+    reading, schedules, seeding, surfaces, training, watch,
 )  # fmt: skip
 SECONDS = 20
 tried: Counter[str] = Counter()
@@ -196,9 +197,34 @@ GOOD = {
     apps.LiveTraining: lambda: {
         "run": _trainable(), "data": LOADER, "test_split": SPLIT, "budget": 4, "test_every": 2,
     },
+    apps.EdgeOfStability: lambda: {"lr": 0.2, "momentum": 0.5, "batch_size": 100, "seed": 0},
+    curvature.flat_gradient: lambda: {"loss": BOWL, "parameters": [PLACE]},
+    curvature.hessian_vector_product: lambda: {"loss": BOWL, "parameters": [PLACE], "vector": torch.ones(2)},
+    curvature.largest_eigenvalues: lambda: {
+        "loss": BOWL, "parameters": [PLACE], "count": 1, "preconditioner": torch.ones(2), "start": torch.ones(2),
+        "tolerance": 0.1, "most": 5,
+    },
+    curvature.sharpness: lambda: {"loss": BOWL, "parameters": [PLACE]},
+    curvature.predicted_change: lambda: {"loss": BOWL, "parameters": [PLACE], "step": torch.ones(2)},
+    curvature.noise_scale: lambda: {"gradients": torch.ones(2, 3), "batch_size": 4},
+    curvature.edge: lambda: {"lr": 0.1, "momentum": 0.5, "nesterov": False},
+    curvature.adam_edge: lambda: {"lr": 0.1, "beta1": 0.5},
+    curvature.adam_preconditioner: lambda: {"optimizer": _adam_after_a_step()},
     doctor.watch: lambda: {"steps": 3},
     **{cls: good_options(cls) for cls in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)},
 }  # fmt: skip
+
+
+PLACE = torch.ones(2, requires_grad=True)
+BOWL = (PLACE**2).sum()
+
+
+def _adam_after_a_step():
+    place = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.Adam([place])
+    (place**2).sum().backward()
+    optimizer.step()
+    return optimizer
 
 
 def _surface():
@@ -250,6 +276,7 @@ METHODS = {
         lambda **given: a_lab().change(**given),
         lambda: {"lr": 0.1, "scheduler": "StepLR", "parameters": {"step_size": 2}, "epochs": 3, "cadence": "step"},
     ),
+    "EdgeOfStability.trained": (apps.EdgeOfStability().trained, lambda: {"steps": 2}),
     "ScheduleLab.unpin": (lambda index: a_lab().unpin(index), lambda: {"index": 0}),
 }  # fmt: skip
 
@@ -353,7 +380,7 @@ def use(answer):
     elif isinstance(answer, AbstractContextManager) and not isinstance(answer, Path):
         with answer:
             pass
-    elif isinstance(answer, apps.OptimizerRace | apps.ScheduleLab | apps.LiveTraining):
+    elif isinstance(answer, apps.OptimizerRace | apps.ScheduleLab | apps.LiveTraining | apps.EdgeOfStability):
         answer.close()
 
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 FLOORS = {
     "arguments": 0, "algorithms": 0, "optim": 0, "schedules": 0, "surfaces": 0, "seeding": 0, "devices": 0,
     "reading": 0,
-    "data": 1, "model": 1, "descent": 1, "catalog": 1, "plots": 1,
+    "data": 1, "model": 1, "descent": 1, "curvature": 1, "catalog": 1, "plots": 1,
     "training": 2,
     "watch": 3, "doctor": 3,
     "apps": 4, "checks": 4,

@@ -4,8 +4,9 @@ Every app is a widget with checked settings (``race.lr = 0.1``), a picture of it
 methods that tell its state to a cell, so that a notebook can assert what was played.
 """
 
+from course_utils.apps.edge import EdgeOfStability
 from course_utils.apps.live import LiveTraining
 from course_utils.apps.race import OptimizerRace
 from course_utils.apps.schedule import ScheduleLab
 
-__all__ = ["LiveTraining", "OptimizerRace", "ScheduleLab"]
+__all__ = ["EdgeOfStability", "LiveTraining", "OptimizerRace", "ScheduleLab"]

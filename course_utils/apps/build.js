@@ -6,7 +6,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 
 await build({
   absWorkingDir: here,
-  entryPoints: ["race", "schedule", "live"].flatMap((wing) => [
+  entryPoints: ["race", "schedule", "live", "edge"].flatMap((wing) => [
     { in: `${wing}/page/main.js`, out: wing },
     { in: `${wing}/page/main.css`, out: wing },
   ]),

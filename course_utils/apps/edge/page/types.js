@@ -1,0 +1,46 @@
+// Which shapes of data does the edge of stability know? Its settings, its facts, a training, and the scene.
+export {};
+
+/** @import { Look, Pair } from "../../common/page/types.js" */
+
+/** @typedef {{ lr: number, momentum: number, batch_size: number }} Settings */
+
+/**
+ * @typedef {object} Facts
+ * @property {DataView} images float64, one after the other
+ * @property {number[]} labels
+ * @property {DataView} weights float64, as torch's `parameters()` gives them
+ * @property {number[]} widths
+ * @property {number} every steps from one measurement of the sharpness to the next
+ * @property {number[]} batches
+ * @property {{ lr: Pair, momentum: Pair }} range
+ * @property {string[]} colors
+ */
+
+/** @typedef {{ images: Float64Array, labels: number[], weights: Float64Array, widths: number[], every: number }} Data */
+
+/**
+ * @typedef {object} Training
+ * @property {number} step how many are done
+ * @property {number[]} losses before each step
+ * @property {number[]} sharpness every few steps
+ * @property {number[]} limits the line 2 (1 + momentum) / lr at the same steps
+ * @property {boolean} lost whether the loss left all bounds
+ */
+
+/** @typedef {{ name: string, losses: number[], sharpness: number[] }} Kept a run that is kept for comparison */
+
+/** @typedef {{ reach: number, losses: number[], here: number, slope: number, move: number, sharpness: number }} Slice */
+
+/**
+ * @typedef {object} Scene
+ * @property {Training} training
+ * @property {Settings} settings as the hand wants them
+ * @property {Record<string, string>} refused
+ * @property {Kept[]} kept
+ * @property {Slice | null} slice
+ * @property {string[]} colors
+ * @property {number} every
+ * @property {boolean} running
+ * @property {Look} look
+ */
