@@ -18,6 +18,7 @@ from benchmarks.doctor.recipe import (
     programs,
     spread,
 )
+from benchmarks.doctor.wild import wild_neighbours
 
 __all__ = ["TRAPS", "healthy"]
 
@@ -40,6 +41,7 @@ TRAPS = (
     "one-batch",
     "measured-well",
     "nothing-special",
+    "neighbours",
 )
 
 
@@ -61,6 +63,7 @@ def healthy() -> list[Program]:
         *_trap("one-batch", [t.format(optimizer=o, lr=lr) for t in texts.ONE_BATCH for o, lr in _RATES]),
         *_trap("measured-well", spread(_measured, layouts=EPOCH_LAYOUTS, start=0, count=6)),
         *_trap("nothing-special", spread(lambda recipe, i: recipe, start=6, count=7)),
+        *wild_neighbours(),
     ]
 
 

@@ -5,18 +5,28 @@
     with doctor.watch() as report:
         train()                       # your loop, unchanged
     print(report)                     # in a notebook: report
-    report.assert_healthy()           # in a test
+    report.assert_healthy()           # in a test; allow={"learning-rate-too-low"} lets that finding pass
+    report.as_dict()                  # for programs, ready for json.dumps
 
-In a notebook ``%load_ext course_utils.doctor`` once, then ``%%doctor`` on top of a cell does the same.
+``python -m course_utils.doctor script.py`` runs a script under watch and prints the report; ``rules()`` lists all
+faults that are known. In a notebook ``%load_ext course_utils.doctor`` once, then ``%%doctor`` on top of a cell does
+the same.
 """
 
 from typing import Any
 
 from course_utils.doctor.finding import Finding
 from course_utils.doctor.report import Report
+from course_utils.doctor.rule import Rule
+from course_utils.doctor.rules import RULES
 from course_utils.doctor.watching import watch
 
-__all__ = ["Finding", "Report", "load_ipython_extension", "watch"]
+__all__ = ["Finding", "Report", "Rule", "load_ipython_extension", "rules", "watch"]
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every fault that is known: name, severity, title, why it hurts, the cure as code, and the lesson."""
+    return RULES
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -1,11 +1,12 @@
 """Which images does the model see? Follows its batches: told apart by fingerprints, and recognised when they return."""
 
 import weakref
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
-from course_utils.doctor.measures import MeasuredOn, TrainedOn
+from course_utils.doctor.measures import MeasuredInputs, MeasuredOn, TrainedOn
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.vitals import fingerprints
 
@@ -33,6 +34,8 @@ class Batch(NamedTuple):
     source: int | None
     step: int
     prints: Tensor | None  #: as ``fingerprints`` gives them; None where enough images of the source are known
+    model: int = 0
+    scale: Mapping[str, Tensor] | None = None  #: an ``InputScale``, where it was measured
 
 
 class Batches:
@@ -41,26 +44,47 @@ class Batches:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._rows: dict[int | None, int] = {}
-        self._learned = 0
+        self._learned = self._again = self._other = 0
+        self._labels: dict[tuple[float, float], int] = {}
         self._first: _Place | None = None
         self.period: int | None = None  #: batches learned from until the first one came again
 
-    def look(self, images: Tensor, source: int | None, step: int) -> Batch:
+    def look(
+        self, images: Tensor, source: int | None, step: int, model: int, scale: Mapping[str, Tensor] | None
+    ) -> Batch:
         """A batch whose images are told apart, if not enough of its source are already."""
         base = images if images._base is None else images._base
         place = _Place(weakref.ref(base), images.data_ptr() - base.data_ptr())
         if images.requires_grad or self._rows.get(source, 0) >= _ROWS:
-            return Batch(place, source, step, None)
+            return Batch(place, source, step, None, model, scale)
         self._rows[source] = self._rows.get(source, 0) + len(images)
-        return Batch(place, source, step, fingerprints(images))
+        return Batch(place, source, step, fingerprints(images), model, scale)
 
     def decided(self, batch: Batch, *, learned: bool) -> None:
         """It is known now whether ``batch`` was learned from."""
         if learned:
             self._count(batch.place)
+        of = batch.model, batch.source
         if batch.prints is not None:
             kind = TrainedOn if learned else MeasuredOn
-            self._ledger.add(Note(kind, batch.source, batch.step, {"prints": batch.prints}))
+            self._ledger.add(Note(kind, of, batch.step, {"prints": batch.prints}))
+        if batch.scale is not None and not learned:
+            self._ledger.add(Note(MeasuredInputs, batch.model, batch.step, batch.scale))
+
+    def labelled(self, batch: Batch, labels: Tensor) -> None:
+        """A loss function gives the images of ``batch`` these ``labels``."""
+        if batch.prints is None or len(self._labels) > _ROWS:
+            return
+        pairs = batch.prints.view(-1, 2).tolist()
+        for (one, other), label in zip(pairs, labels.tolist(), strict=True):
+            known = self._labels.setdefault((float(f"{one:.9g}"), float(f"{other:.9g}")), label)
+            self._again += 1
+            self._other += known != label
+
+    @property
+    def relabelled(self) -> tuple[int, int]:
+        """Images that came again, and those of them that had another label then."""
+        return self._again - len(self._labels), self._other
 
     def _count(self, place: _Place) -> None:
         self._learned += 1

@@ -1,7 +1,9 @@
 """Was this forward pass learned from? Calls wait here until a backward pass has reached them, or has not."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -10,10 +12,10 @@ from course_utils.doctor.graph import nodes
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import Forwards, LossHead
 
-__all__ = ["Call", "Calls"]
+__all__ = ["WALK", "Call", "Calls"]
 
 _PATIENCE = 2  # updates that a call may wait for its backward pass
-_WALK = 5000
+WALK = 5000  #: operations behind a loss that are looked at
 
 
 @dataclass(slots=True, eq=False)
@@ -42,9 +44,9 @@ class Calls:
         else:
             self._waiting.append(call)
 
-    def backward(self, loss: Tensor, step: int) -> list[Call]:
-        """A backward pass starts from ``loss``; returns the calls behind it."""
-        behind = self._behind(loss)
+    def backward(self, loss: Tensor, step: int, passed: Sequence[Any] | None = None) -> list[Call]:
+        """A backward pass starts from ``loss`` and goes through ``passed``; returns the calls behind it."""
+        behind = self._behind(loss, passed)
         for call in behind:
             self._decide(call, learned=True)
         waiting = [call for call in self._waiting if call not in behind]
@@ -72,11 +74,17 @@ class Calls:
     def _counted(self) -> list[Forwards | LossHead]:
         return [replace(kind, learned_from=learned, count=n) for (kind, learned), n in self._counts.items()]
 
-    def _behind(self, loss: Tensor) -> list[Call]:
+    @property
+    def waiting(self) -> bool:
+        """Whether any call waits for its backward pass."""
+        return bool(self._waiting)
+
+    def _behind(self, loss: Tensor, passed: Sequence[Any] | None) -> list[Call]:
         if loss.grad_fn is None or not self._waiting:
             return []
-        numbers = [node._sequence_nr() for node in nodes(loss.grad_fn, _WALK)]
-        if len(numbers) == _WALK:  # too large to be sure: believe that they belong to it
+        passed = list(nodes(loss.grad_fn, WALK)) if passed is None else passed
+        numbers = [node._sequence_nr() for node in passed]
+        if len(numbers) == WALK:  # too large to be sure: believe that they belong to it
             return list(self._waiting)
         known = set(numbers)
         return [call for call in self._waiting if call.sequence in known]

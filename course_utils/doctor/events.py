@@ -13,6 +13,7 @@ __all__ = [
     "BackwardBegins",
     "BackwardEnded",
     "BatchRead",
+    "Clipped",
     "Event",
     "ForwardBegins",
     "ForwardEnded",
@@ -22,6 +23,9 @@ __all__ = [
     "PassBegins",
     "PassEnded",
     "SchedulerStepped",
+    "StateLoaded",
+    "StateSaved",
+    "StateTaken",
     "StepBegins",
     "StepEnded",
     "Zeroed",
@@ -60,6 +64,7 @@ class LossComputed(Event):
     target: Tensor
     output: Tensor
     reduction: Any  #: as torch's core counts them, 1 is the mean; None where it was not given
+    logs: bool = False  #: whether the target of a kl_div is given as logarithms
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ class SchedulerStepped(Event):
 
     scheduler: LRScheduler
     error: Exception | None = None
+    metric: float | None = None  #: the number that it was given, where it follows one
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,36 @@ class BatchRead(Event):
     """``iterator`` has given a batch."""
 
     iterator: Any
+    batch: Any = None
 
 
 class PassEnded(Event):
     """A loader has no more batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateTaken(Event):
+    """``module.state_dict()`` has returned ``state``."""
+
+    module: nn.Module
+    state: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StateLoaded(Event):
+    """``module.load_state_dict(state)`` is about to copy."""
+
+    module: nn.Module
+    state: Any
+
+
+class StateSaved(Event):
+    """``torch.save`` has written something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped(Event):
+    """Gradients are about to be scaled down to a norm of ``limit`` at most."""
+
+    limit: float
+    norm: Tensor

@@ -1,9 +1,10 @@
 """Whose gradient is this? For each parameter tensor: is its gradient fresh, cleared, or used by a step already?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,6 +30,11 @@ class Watched:
     empty: bool = True  #: cleared since the last backward, or never filled
     used: bool = False  #: an optimizer step has used what the gradient holds
     mixed: bool = False  #: a backward has added to a gradient that was used before
+    dims: int = 2
+    passes: set[int] = field(default_factory=set)  #: backward passes whose gradients it holds
+    first_sum: float | None = None  #: of its numbers, for a tensor that no model and no optimizer has shown
+    moved: bool = False  #: whether such a tensor has changed since
+    alike: int = 0  #: how often the weights of all its units were equal
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:
@@ -42,6 +48,11 @@ class Gradients:
     def __init__(self) -> None:
         self._registry = Registry()
         self._watched: list[Watched] = []
+        self._pass = 0
+        self._open: dict[int, bool] = {}  # backward passes whose gradients are held, and whether a step has used them
+        self.lost: set[int] = set()  #: backward passes whose gradients were cleared unused
+        self.used: dict[int, set[int]] = {}  #: for each followed pass, the tensors whose gradients a step has used
+        self.foreign = 0  #: backward passes that gave a gradient to a tensor seen only once, such as an input
 
     def watch_model(self, module: nn.Module, model: int) -> None:
         """Watch the parameters of ``module``; the first model to show a tensor names it."""
@@ -71,6 +82,7 @@ class Gradients:
         """A ``zero_grad`` was called on ``parameters``."""
         for parameter in parameters:
             watched = self._watch(parameter)
+            self._drop(watched)
             watched.empty, watched.used, watched.mixed = True, False, False
             watched.state = _state(parameter)
 
@@ -79,26 +91,58 @@ class Gradients:
         for watched, parameter in self._alive():
             state = _state(parameter)
             if state != watched.state:
+                self._drop(watched)
                 watched.used = False
                 watched.state = state
 
     def after_backward(self) -> list[Watched]:
         """Notice which gradients the backward pass has changed; returns what is known of those."""
         reached = []
+        self._open[self._pass] = False
         for watched, parameter in self._alive():
             state = _state(parameter)
             if state != watched.state:
                 watched.state, watched.empty = state, False
                 watched.mixed = watched.mixed or watched.used
                 watched.reached += 1
+                watched.passes.add(self._pass)
                 reached.append(watched)
+        self._pass += 1
         return reached
+
+    def leaves(self, tensors: Iterable[Tensor]) -> None:
+        """A backward pass is about to reach ``tensors``: watch those that no model and no optimizer has shown."""
+        known = [(tensor, self._registry.find(tensor)) for tensor in tensors]
+        for tensor, number in known:
+            if number is not None and self._watched[number].first_sum is not None:
+                watched = self._watched[number]
+                watched.moved = watched.moved or _sum(tensor) != watched.first_sum
+        new = [tensor for tensor, number in known if number is None]
+        self.foreign += bool(new)
+        for tensor in new:
+            watched = self._watch(tensor)
+            watched.name = f"a tensor of shape {tuple(tensor.shape)}"
+            watched.first_sum = _sum(tensor)
+
+    def follow(self) -> int:
+        """The number of the next backward pass, whose use by steps is to be noted tensor by tensor."""
+        self.used[self._pass] = set()
+        return self._pass
+
+    def compare_units(self, optimizer: Optimizer) -> None:
+        """Notice weights with a gradient whose units are all equal, after steps that should have parted them."""
+        for parameter in parameters_of(optimizer):
+            if parameter.dim() >= 2 and len(parameter) >= 3 and parameter.grad is not None:
+                weight = parameter.detach()
+                some = torch.stack([weight[1], weight[len(weight) // 2], weight[-1]])
+                self._watch(parameter).alike += bool((some == weight[0]).all())
 
     def before_step(self, optimizer: Optimizer, number: int) -> Update:
         """What is known of an update of ``optimizer`` before its step: what it holds."""
         held = self.watch_optimizer(optimizer, number)
         empty = stale = frozen = 0
         for watched, parameter in zip(held, parameters_of(optimizer), strict=True):
+            self._use(watched, parameter)
             has_gradient = parameter.grad is not None
             by_hand = _state(parameter) != watched.state
             empty += not has_gradient or (watched.empty and not by_hand)
@@ -113,6 +157,15 @@ class Gradients:
             watched.state = _state(parameter)
             watched.used = watched.state is not None and not watched.empty
             watched.mixed = False
+
+    @property
+    def passes(self) -> int:
+        """Backward passes so far."""
+        return self._pass
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All tensors that are watched and in memory."""
+        return (parameter for _, parameter in self._alive())
 
     def trainable(self) -> int:
         """Parameter tensors in memory that require a gradient."""
@@ -131,9 +184,36 @@ class Gradients:
         for watched, parameter in self._alive():
             watched.trainable = parameter.requires_grad
         return tuple(
-            TensorFacts(w.name, w.model, w.numel, w.trainable, w.reached, tuple(sorted(w.optimizers)))
+            TensorFacts(
+                w.name,
+                w.model,
+                w.numel,
+                w.trainable,
+                w.reached,
+                tuple(sorted(w.optimizers)),
+                w.dims,
+                moved=w.moved,
+                alike=w.alike,
+            )
             for w in self._watched
         )
+
+    def _drop(self, watched: Watched) -> None:
+        """The gradient of ``watched`` is cleared: passes that no step has used are lost."""
+        for number in watched.passes:
+            if self._open.get(number) is False:
+                self.lost.add(number)
+        watched.passes.clear()
+
+    def _use(self, watched: Watched, parameter: Tensor) -> None:
+        """A step uses the gradient of ``watched``."""
+        for number in watched.passes:
+            self._open[number] = True
+            self.lost.discard(number)
+            if number in self.used:
+                self.used[number].add(self._registry.number(parameter))
+        if watched.passes and max(watched.passes) > 1000 and len(self._open) > 2000:
+            self._open = {number: used for number, used in self._open.items() if number > self._pass - 1000}
 
     def _watch(self, parameter: Tensor) -> Watched:
         number = self._registry.number(parameter)
@@ -144,6 +224,7 @@ class Gradients:
                     name=f"tensor {number + 1}",
                     model=None,
                     numel=parameter.numel(),
+                    dims=parameter.dim(),
                     trainable=parameter.requires_grad,
                     state=state,
                     empty=state is None,
@@ -153,6 +234,10 @@ class Gradients:
 
     def _alive(self) -> Iterable[tuple[Watched, Any]]:
         return ((self._watched[number], parameter) for number, parameter in self._registry.alive())
+
+
+def _sum(tensor: Tensor) -> float:
+    return float(tensor.detach().double().sum())
 
 
 def _state(parameter: Tensor) -> _State:

@@ -1,13 +1,14 @@
 """What does autograd's graph say? Facts read from the operations behind a tensor, without changing or keeping them."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["count_operations", "dead_units", "nodes", "sequence", "squashed_by"]
+__all__ = ["bounded_by", "count_operations", "dead_units", "leaves", "nodes", "operation", "reshaped", "sequence",
+           "squashed_by", "squashes_batch", "terms"]  # fmt: skip
 
 # Operations that hand on the numbers of their input, or nearly so.
 _PASSING = (
@@ -21,6 +22,8 @@ _SQUASHING = {
     "Sigmoid": "sigmoid",
     "LogSigmoid": "log_sigmoid",
 }
+_SOFTMAXES = ("Softmax", "SafeSoftmax", "LogSoftmax")
+_BOUNDING = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "SafeSoftmax": "softmax"}
 _LIMIT = 5000
 
 
@@ -53,7 +56,7 @@ def squashed_by(node: Any) -> str | None:
     for _ in range(12):
         if node is None:
             return None
-        kind = _operation(node)
+        kind = operation(node)
         if kind in _SQUASHING:
             return _SQUASHING[kind]
         if kind == "Log" and squashed_by(_only_input(node)) == "softmax":
@@ -64,11 +67,74 @@ def squashed_by(node: Any) -> str | None:
     return None
 
 
+def bounded_by(node: Any) -> str | None:
+    """Which of relu, sigmoid, tanh or softmax made the numbers that ``node`` hands on, if one did."""
+    found = _made_by(node, _BOUNDING)
+    return None if found is None else _BOUNDING[operation(found)]
+
+
+def squashes_batch(node: Any) -> bool:
+    """Whether the numbers that ``node`` hands on are a softmax over the first of several dimensions."""
+    found = _made_by(node, _SOFTMAXES)
+    shape = () if found is None else found._input_metadata[0].shape
+    return found is not None and len(shape) >= 2 and found._saved_dim == 0 and len(set(shape[:2])) == 2
+
+
+def _made_by(node: Any, kinds: Collection[str]) -> Any:
+    """The operation of one of these ``kinds`` whose numbers ``node`` hands on, or None."""
+    for _ in range(12):
+        if node is None or operation(node) in kinds:
+            return node
+        if not operation(node).startswith(_PASSING):
+            return None
+        node = _only_input(node)
+    return None
+
+
+def leaves(found: Iterable[Any]) -> list[Tensor]:
+    """The tensors that a backward pass through these operations gives a gradient."""
+    return [node.variable for node in found if operation(node) == "AccumulateGrad"]
+
+
+def terms(root: Any, limit: int = 16) -> list[tuple[Any, bool]]:
+    """The operations that made the terms of the sum at ``root``, each with whether a factor stands before it."""
+    todo, found = deque([(root, False)]), list[tuple[Any, bool]]()
+    while todo and len(found) < limit:
+        node, scaled = todo.popleft()
+        following = [function for function, _ in node.next_functions if function is not None]
+        scalar = operation(node) in ("Add", "Sub", "Mul", "Div", "Neg") and not node._input_metadata[0].shape
+        if scalar and operation(node) in ("Add", "Sub"):
+            todo += [(function, scaled) for function in following]
+        elif scalar and len(following) == 1:
+            todo.append((following[0], True))
+        else:
+            found.append((node, scaled))
+    return found
+
+
+def reshaped(found: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The sizes before and after a view that gives the dimensions another order, where a transpose was meant."""
+    users: dict[Any, list[str]] = {}
+    for node in found:
+        for following, _ in node.next_functions:
+            users.setdefault(following, []).append(operation(node))
+    for node in found:
+        if operation(node) not in ("View", "UnsafeView", "ReshapeAlias"):
+            continue
+        before, after = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
+        source = _only_input(node)
+        ahead = operation(source) if source is not None and operation(source) != "Clone" else "Transpose"
+        turned = any(kind in ("Transpose", "Permute", "T") for kind in (*users.get(node, ()), ahead))
+        if len(before) >= 3 and sorted(before) == sorted(after) and before != after and not turned:
+            return before, after
+    return None
+
+
 def dead_units(root: Any) -> list[tuple[str, Tensor]]:
     """For each ReLU behind ``root``, in forward order: its number, and the share of units that are 0 for all inputs."""
     found = []
     for node in nodes(root):
-        if _operation(node) == "Relu":
+        if operation(node) == "Relu":
             result = node._saved_result
             if result.dim() >= 2 and len(result) >= 8:
                 found.append((int(node._sequence_nr()), _dead_share(result)))
@@ -81,7 +147,7 @@ def _dead_share(result: Tensor) -> Tensor:
     return 1 - (result.detach().amax(dim=other_dims) > 0).to(torch.float32).mean()
 
 
-def _operation(node: Any) -> str:
+def operation(node: Any) -> str:
     """``NllLossBackward0`` -> ``NllLoss``."""
     return str(node.name()).rpartition("::")[2].partition("Backward")[0]
 

@@ -4,23 +4,31 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
+    "Balance",
+    "Copied",
     "DeadUnits",
     "Divisor",
     "Fingerprints",
     "GradientSizes",
+    "HeadScale",
     "InputScale",
     "Labels",
     "LossValue",
     "Measure",
+    "MeasuredInputs",
+    "MeasuredLoss",
     "MeasuredOn",
     "Owner",
+    "Penalty",
     "Rescaling",
     "ScoreRows",
+    "TokensReached",
     "TrainedOn",
     "UpdateSize",
 ]
 
-Owner: TypeAlias = int | str | None  #: number of a model, optimizer or source; name of a layer or of a loss function
+#: number of a model, optimizer or source, or of a model and a source; name of a layer or of a loss function
+Owner: TypeAlias = int | str | tuple[int, int | None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,69 @@ class InputScale(Measure):
     high: float
     size: float  #: root mean square
     whole: float  #: share of whole numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredInputs(Measure):
+    """The first few inputs of a model in a call that was not learned from; as in ``InputScale``."""
+
+    low: float
+    high: float
+    size: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredLoss(Measure):
+    """A loss that was computed without a graph."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadScale(Measure):
+    """What a loss function of amounts was given."""
+
+    size: float  #: root mean square of the outputs
+    target_size: float
+    target_low: float
+    target_high: float
+    below: float  #: share of the targets below 0
+    above: float  #: share of the targets above 1
+    beyond: float  #: share of the targets below -1 or above 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance(Measure):
+    """Which classes the labels and the scores of a batch name."""
+
+    count: float
+    common: float  #: the most frequent label
+    share: float  #: of the labels that are the most frequent one
+    named: float  #: share of the scores that name that one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied(Measure):
+    """Share of the whole-numbered targets that are equal to the model's input in the same place."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalty(Measure):
+    """A loss that has terms made of the weights alone."""
+
+    total: float
+    data: float  #: the part that the loss functions computed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensReached(Measure):
+    """The rows of an embedding that a batch has used, and those of them that got a gradient."""
+
+    used: float
+    reached: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,13 @@
 """Which model is called from outside? Follows the nesting of module calls."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from course_utils.doctor.layers import Norms
 from course_utils.doctor.recording import ModelFacts
 from course_utils.doctor.registry import Registry
 
@@ -50,9 +54,17 @@ class Models:
             self._facts.append(ModelFacts(number, type(module).__name__, _sensitive(module)))
         return number
 
-    def facts(self) -> tuple[ModelFacts, ...]:
-        """Everything known of each model."""
-        return tuple(self._facts)
+    def facts(self, norms: Mapping[int, Norms]) -> tuple[ModelFacts, ...]:
+        """Everything known of each model, with what its batch normalisations were given."""
+        return tuple(self._with(facts, norms.get(facts.number, Norms())) for facts in self._facts)
+
+    def _with(self, facts: ModelFacts, norms: Norms) -> ModelFacts:
+        model = self._registry.get(facts.number)
+        frozen = norms.frozen or ()
+        names = (
+            [name for name, layer in model.named_modules() if layer in frozen] if model is not None and frozen else []
+        )
+        return replace(facts, norms=norms.calls, tiny=norms.tiny, smallest=norms.smallest, moving=tuple(names))
 
 
 def _sensitive(module: nn.Module) -> tuple[str, ...]:

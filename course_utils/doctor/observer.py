@@ -1,6 +1,7 @@
 """How do single events become a recording? One observer follows one block and notes what it sees."""
 
-from functools import singledispatchmethod
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -8,23 +9,31 @@ from torch.optim import Optimizer
 
 from course_utils.doctor import events, measures, vitals
 from course_utils.doctor.batches import Batches
-from course_utils.doctor.calls import Call, Calls
+from course_utils.doctor.calls import WALK, Call, Calls
 from course_utils.doctor.gradients import Gradients, parameters_of
-from course_utils.doctor.graph import dead_units, sequence, squashed_by
+from course_utils.doctor.graph import dead_units, leaves, nodes, reshaped, sequence
+from course_utils.doctor.heads import Heads
+from course_utils.doctor.layers import Layers
+from course_utils.doctor.layout import Layout
 from course_utils.doctor.models import Models
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.optimizers import Optimizers
+from course_utils.doctor.origin import Origin
 from course_utils.doctor.overlap import overlaps
-from course_utils.doctor.recording import Backward, Forwards, LossHead, Recording, Refused, Stop, Update
+from course_utils.doctor.recording import Backward, Clipping, Forwards, Recording, Refused, Stop, Update
 from course_utils.doctor.retention import Retention
 from course_utils.doctor.schedulers import Schedulers
 from course_utils.doctor.sources import Sources
+from course_utils.doctor.states import States
+from course_utils.doctor.terms import Terms
+from course_utils.doctor.values import first_line, first_tensor, several
 
-__all__ = ["Observer", "stop_of"]
+__all__ = ["Observer"]
 
 _CLOSELY = 10  # the first steps are looked at closely, afterwards every tenth
 _STRIP_STEPS = 3
 _STRIP_LENGTH = 80
+_SEVERAL_STEPS = (3, 6, 9)  # after which the units of a layer have parted
 _MEAN = 1  # the number of reduction="mean" in torch's core
 
 
@@ -47,6 +56,9 @@ class Observer:
         self.optimizers, self.schedulers = Optimizers(), Schedulers()
         self._ledger, self._retention = Ledger(), Retention()
         self._batches = Batches(self._ledger)
+        self._origin, self._states, self._layout = Origin(), States(), Layout()
+        self._layers, self._terms = Layers(self._ledger), Terms(self._ledger, self.gradients)
+        self._heads = Heads(self._ledger, self._batches)
         self._calls = Calls(self._ledger, self._batches)
         self._updates: list[Update] = []
         self._backwards: list[Backward] = []
@@ -58,8 +70,32 @@ class Observer:
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
+        self._clips: list[Tensor] = []
+        self._roots: list[int] = []  # running numbers of the losses of earlier passes
+        self._passes: dict[int, int] = {}  # the number of a pass by that of the gradients
+        self._again = self._operations = 0
         self._input: Tensor | None = None
         self._stumble = ""
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.ForwardBegins: self._forward_begins,
+            events.ForwardEnded: self._forward_ended,
+            events.LossComputed: self._loss_computed,
+            events.LossRefused: self._loss_refused,
+            events.BackwardBegins: self._backward_begins,
+            events.BackwardEnded: self._backward_ended,
+            events.GradientsTaken: self._gradients_taken,
+            events.Zeroed: self._zeroed,
+            events.Clipped: self._clipped,
+            events.StepBegins: self._step_begins,
+            events.StepEnded: self._step_ended,
+            events.SchedulerStepped: self._scheduler_stepped,
+            events.PassBegins: lambda event: self.sources.begin(event.loader, event.iterator),
+            events.BatchRead: self._batch_read,
+            events.PassEnded: self._pass_ended,
+            events.StateTaken: lambda event: self._states.taken(event.module, event.state, self.step),
+            events.StateLoaded: lambda event: self._states.loaded(event.module, event.state, self.step),
+            events.StateSaved: lambda _: self._states.saved(),
+        }
 
     @property
     def closely(self) -> bool:
@@ -81,45 +117,46 @@ class Observer:
 
     # -- what the probes report -------------------------------------------------------------------------------
 
-    @singledispatchmethod
     def hear(self, event: events.Event) -> None:
         """Note what has happened."""
-        raise TypeError(f"no event: {event!r}")
+        note = self._handlers.get(type(event))
+        if note is None:
+            raise TypeError(f"no event: {event!r}")
+        note(event)
 
-    @hear.register
     def _forward_begins(self, event: events.ForwardBegins) -> None:
         is_root = self.models.enter(event.module)
         if is_root:
             self._input = None
+        if self.closely and event.args:
+            self._layers.called(event.module, event.args)
         if self._input is None and self.closely and self.models.takes_first(event.module):
             self._input = next((a for a in event.args if isinstance(a, Tensor) and a.is_floating_point()), None)
 
-    @hear.register
     def _forward_ended(self, event: events.ForwardEnded) -> None:
         if not self.models.leave(event.module) or not self.models.has_parameters(event.module):
             return
         first_input, self._input = self._input, None
-        tensor = _first_tensor(event.output)
+        tensor = first_tensor(event.output)
         if tensor is not None:
-            self._forward(event.module, _first_tensor(event.args), first_input, tensor)
+            self._forward(event.module, first_tensor(event.args), first_input, tensor)
 
-    @hear.register
     def _loss_computed(self, event: events.LossComputed) -> None:
         self._letter("L")
         inputs, output = event.inputs, event.output
-        head = LossHead(event.kind, squashed_by(inputs.grad_fn), with_gradients=output.requires_grad)
-        call = Call(head, sequence(output), self.step)
+        self._origin.head(inputs, event.target)
+        call = Call(self._heads.kind_of(event), sequence(output), self.step)
         if output.requires_grad:
             self._retention.mark(output, self.step)
             if event.reduction == _MEAN and output.dim() == 0:
                 self._loss_values[call.sequence] = output.detach().clone()
             if self.closely:
-                call.notes.append(self._note(measures.Labels, event.kind, **vitals.of_labels(event.target)))
-                if inputs.dim() >= 2 and inputs.shape[1] >= 2:
-                    call.notes.append(self._note(measures.ScoreRows, event.kind, **vitals.of_rows(inputs)))
+                call.notes += self._heads.notes(event, self.step)
+                self._layers.head(event.target, self._layout.batch, self.sources.batch_size)
+        elif output.dim() == 0:
+            self._ledger.add(self._note(measures.MeasuredLoss, event.kind, value=output.detach().clone()))
         self._calls.add(call)
 
-    @hear.register
     def _loss_refused(self, event: events.LossRefused) -> None:
         self._letter("L")
         inputs, target = event.inputs, event.target
@@ -131,45 +168,52 @@ class Observer:
                 low=float(low),
                 high=float(high),
                 classes=inputs.shape[1] if inputs.dim() > 1 else inputs.shape[-1] if inputs.dim() else 0,
-                message=_first_line(event.error),
+                message=first_line(event.error),
             )
         )
 
-    @hear.register
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
         self.gradients.before_backward()
         versions = self.gradients.versions()
         self._hand_updates += self._versions is not None and versions != self._versions
-        for loss in _several(event.losses):
+        for loss in several(event.losses):
             self._loss(loss)
+            self._origin.backward_begins(loss, self.gradients.tensors(), self.step)
 
-    @hear.register
     def _backward_ended(self, event: events.BackwardEnded) -> None:
         if event.error is not None:
-            attached = any(loss.grad_fn is not None for loss in _several(event.losses))
-            failure = _first_line(event.error)
+            attached = any(loss.grad_fn is not None for loss in several(event.losses))
+            failure = first_line(event.error)
             self._backwards.append(Backward(self.step, (), 0, self.gradients.trainable(), attached, failure))
+            self._roots = []
             return
-        latest = max(map(sequence, _several(event.losses)), default=-1)
+        latest = max(map(sequence, several(event.losses)), default=-1)
         reached = self.gradients.after_backward()
         optimizers = tuple(sorted({number for watched in reached for number in watched.optimizers}))
+        again, self._again = self._again, 0
+        self._passes[self.gradients.passes - 1] = len(self._backwards)
+        trainable = self.gradients.trainable()
         self._backwards.append(
-            Backward(self.step, optimizers, len(reached), self.gradients.trainable(), attached=latest >= 0)
+            Backward(
+                self.step, optimizers, len(reached), trainable, latest >= 0, again=again, operations=self._operations
+            )
         )
+        gradients = [g for g in map(self.optimizers.one_gradient, optimizers) if g is not None]
+        if gradients and (self.closely or gradients[0].device.type == "cpu"):
+            self._origin.backward_ended(several(event.losses)[0], gradients, self.step)
         self.optimizers.reached(optimizers, latest)
         self._versions = self.gradients.versions()
         if self.closely:
+            self._layers.backward_ended(self.step)
             for number in optimizers:
                 self._norm_after_backward[number] = self.optimizers.one_gradient_norm(number)
 
-    @hear.register
     def _gradients_taken(self, event: events.GradientsTaken) -> None:
         self._letter("B")
-        for output in _several(event.outputs):
+        for output in several(event.outputs):
             self._calls.backward(output, self.step)
 
-    @hear.register
     def _zeroed(self, event: events.Zeroed) -> None:
         owner = event.owner
         if isinstance(owner, Optimizer):
@@ -178,7 +222,6 @@ class Observer:
         self._zeroings += 1
         self.gradients.cleared(parameters_of(owner) if isinstance(owner, Optimizer) else owner.parameters())
 
-    @hear.register
     def _step_begins(self, event: events.StepBegins) -> None:
         optimizer = event.optimizer
         number = self.optimizers.number(optimizer)
@@ -187,7 +230,6 @@ class Observer:
         update = self.gradients.before_step(optimizer, number)
         self._in_step[number] = _Begun(update, len(self._backwards), snapshot)
 
-    @hear.register
     def _step_ended(self, event: events.StepEnded) -> None:
         optimizer = event.optimizer
         number = self.optimizers.number(optimizer)
@@ -200,31 +242,36 @@ class Observer:
         self._updates.append(self.optimizers.completed(update, optimizer))
         if begun is not None and begun.snapshot is not None:
             self._measure_step(optimizer, number, begun.snapshot)
+        held = parameters_of(optimizer)
+        if held and (self.closely or held[0].device.type == "cpu"):
+            self._origin.step_ended(optimizer, held[:2], self.step)
+        if self.step in _SEVERAL_STEPS:
+            self.gradients.compare_units(optimizer)
         self.gradients.after_step(optimizer)
         self.optimizers.stepped(optimizer)
         self._letter("S")
         if self.closely:
             self._retention.count(self.step)
         self._advance()
+        if self.closely or not self.open:
+            self._states.look(self.step)
 
-    @hear.register
     def _scheduler_stepped(self, event: events.SchedulerStepped) -> None:
         if event.error is None and event.scheduler._is_initial:
             self.schedulers.know(event.scheduler, self.optimizers)
             return
         self._letter("C")
-        failure = "" if event.error is None else _first_line(event.error)
-        self.schedulers.stepped(event.scheduler, self.optimizers, failure)
+        failure = "" if event.error is None else first_line(event.error)
+        self.schedulers.stepped(event.scheduler, self.optimizers, failure, event.metric)
 
-    @hear.register
-    def _pass_begins(self, event: events.PassBegins) -> None:
-        self.sources.begin(event.loader, event.iterator)
+    def _clipped(self, event: events.Clipped) -> None:
+        if self.closely:
+            self._clips.append(event.norm.detach() > event.limit)
 
-    @hear.register
     def _batch_read(self, event: events.BatchRead) -> None:
         self.sources.read(event.iterator)
+        self._layout.read(event.batch, closely=self.closely)
 
-    @hear.register
     def _pass_ended(self, event: events.PassEnded) -> None:
         self.sources.active = None
 
@@ -239,10 +286,10 @@ class Observer:
         noted = self._ledger.measures()
         return Recording(
             updates=tuple(self._updates),
-            backwards=tuple(self._backwards),
+            backwards=self._judged_backwards(),
             forwards=self._calls.forwards(),
             tensors=self.gradients.facts(),
-            models=self.models.facts(),
+            models=self.models.facts(self._layers.of_models),
             optimizers=self.optimizers.facts(),
             schedulers=self.schedulers.facts(),
             sources=self.sources.facts(),
@@ -251,6 +298,14 @@ class Observer:
             survivors=self._retention.counts(),
             overlap=overlaps([measure for measure in noted if isinstance(measure, measures.Fingerprints)]),
             refused=tuple(self._refused),
+            not_finite=self._origin.found,
+            kept_states=self._states.facts(),
+            reshaped=self._layout.found,
+            sequences=self._layers.sequences(),
+            terms=self._terms.facts(),
+            clipping=Clipping(len(self._clips), sum(bool(clip) for clip in self._clips)),
+            relabelled=self._batches.relabelled,
+            foreign=self.gradients.foreign,
             zeroings=self._zeroings,
             hand_updates=self._hand_updates,
             period=self._batches.period,
@@ -260,6 +315,10 @@ class Observer:
             stumble=self._stumble,
         )
 
+    def _judged_backwards(self) -> tuple[Backward, ...]:
+        lost = {self._passes[number] for number in self.gradients.lost if number in self._passes}
+        return tuple(replace(one, lost=True) if i in lost else one for i, one in enumerate(self._backwards))
+
     def _forward(self, module: nn.Module, batch: Tensor | None, first: Tensor | None, output: Tensor) -> None:
         self._letter("F")
         model = self.models.number(module)
@@ -267,10 +326,17 @@ class Observer:
         after = bool(self._backwards)
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)
         call = Call(kind, sequence(output), self.step)
-        if first is not None:
-            call.notes.append(self._note(measures.InputScale, model, **vitals.of_inputs(first)))
+        scale = None if first is None else vitals.of_inputs(first)
+        if scale is not None:
+            call.notes.append(self._note(measures.InputScale, model, **scale))
         if batch is not None and batch.dim() >= 2 and batch.numel():
-            call.batch = self._batches.look(batch, self.sources.active, self.step)
+            call.batch = self._batches.look(batch, self.sources.active, self.step, model, scale)
+        if self.closely:
+            self._layers.model_ended(model)
+        self._origin.forward(batch)
+        self._heads.forward(batch, call)
+        if batch is not None:
+            self._layout.used(batch)
         self._calls.add(call)
 
     def _note(self, kind: type[measures.Measure], of: measures.Owner = None, **values: Tensor) -> Note:
@@ -279,17 +345,36 @@ class Observer:
     def _loss(self, loss: Tensor) -> None:
         """Note all about a loss from which a backward pass starts."""
         self._retention.mark(loss, self.step)
-        behind = self._calls.backward(loss, self.step)
+        passed = (
+            list(nodes(loss.grad_fn, WALK))
+            if loss.grad_fn is not None and (self._calls.waiting or self.closely)
+            else []
+        )
+        behind = self._calls.backward(loss, self.step, passed)
+        numbers = {int(node._sequence_nr()) for node in passed}
+        self._operations, self._again = len(passed), sum(root in numbers for root in self._roots)
+        self._roots = [*self._roots[-200:], sequence(loss)]
+        values = {
+            call.sequence: value for call in behind if (value := self._loss_values.get(call.sequence)) is not None
+        }
         if loss.dim() == 0:
-            value = loss.detach().clone()
-            self._ledger.add(self._note(measures.LossValue, value=value))
-            heads = [self._loss_values[call.sequence] for call in behind if call.sequence in self._loss_values]
-            if len(heads) == 1 and self.closely:
-                self._ledger.add(self._note(measures.Divisor, value=heads[0] / value))
+            self._ledger.add(self._note(measures.LossValue, value=loss.detach().clone()))
+            if len(values) == 1 and self.closely:
+                self._ledger.add(self._note(measures.Divisor, value=next(iter(values.values())) / loss.detach()))
         self._loss_values.clear()
-        if self.closely and loss.grad_fn is not None:
-            for name, share in dead_units(loss.grad_fn):
-                self._ledger.add(self._note(measures.DeadUnits, name, share=share))
+        if self.closely and passed:
+            self._look_behind(loss, passed, values, behind)
+
+    def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor], behind: list[Call]) -> None:
+        for name, share in dead_units(loss.grad_fn):
+            self._ledger.add(self._note(measures.DeadUnits, name, share=share))
+        if len(passed) < WALK:
+            self.gradients.leaves(leaves(passed))
+            outputs = {call.sequence for call in behind if isinstance(call.kind, Forwards)}
+            self._terms.backward_begins(loss, values, outputs, self.step)
+        turned = reshaped(passed)
+        if turned is not None:
+            self._layout.note(*turned, inside=True)
 
     def _measure_step(self, optimizer: Optimizer, number: int, snapshot: vitals.Snapshot) -> None:
         parameters = parameters_of(optimizer)
@@ -311,32 +396,3 @@ class Observer:
         self.optimizers.letter(letter)
         if self._strip.count("S") < _STRIP_STEPS and len(self._strip) < _STRIP_LENGTH:
             self._strip += letter
-
-
-def _first_tensor(value: Any) -> Tensor | None:
-    """The first tensor in a model's output or arguments, which may be tuples or dicts."""
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (tuple, list)):
-        return next((found for found in map(_first_tensor, value) if found is not None), None)
-    return None
-
-
-def _several(tensors: Any) -> tuple[Tensor, ...]:
-    """All tensors that were given, one or several."""
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-
-
-def _first_line(error: BaseException) -> str:
-    try:
-        said = str(error)
-    except Exception:  # the learner's own exception may be broken, and passes on all the same
-        return ""
-    return (said.splitlines() or [""])[0][:160]
-
-
-def stop_of(error: BaseException) -> Stop:
-    """What is remembered of the exception that ended a block."""
-    return Stop(type(error).__name__, _first_line(error))

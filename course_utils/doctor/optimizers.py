@@ -88,11 +88,15 @@ class Optimizers:
         lr = self._lr(optimizer, facts)
         return replace(update, lr=lr, order=facts.order, backwards=facts.backwards, late=facts.late)
 
-    def one_gradient_norm(self, number: int) -> Tensor:
-        """The norm of the first gradient that an optimizer holds, to see whether it is rescaled before the step."""
+    def one_gradient(self, number: int) -> Tensor | None:
+        """The first gradient that an optimizer holds."""
         optimizer = self._registry.get(number)
         held = parameters_of(optimizer) if optimizer is not None else []
-        gradient = next((p.grad for p in held if p.grad is not None), None)
+        return next((p.grad for p in held if p.grad is not None), None)
+
+    def one_gradient_norm(self, number: int) -> Tensor:
+        """The norm of the first gradient that an optimizer holds, to see whether it is rescaled before the step."""
+        gradient = self.one_gradient(number)
         return torch.zeros(()) if gradient is None else norm(gradient)
 
     def look_around(self, gradients: Gradients) -> None:

@@ -14,24 +14,47 @@ _FEW = 5
 
 
 def overlaps(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:
-    """For each source that was measured on: how many of its images training has seen."""
+    """For each model and each source that it was measured on: how many of its images it has learned from."""
+    models: dict[int, list[Fingerprints]] = {}
+    for look in looks:
+        if isinstance(look.of, tuple):
+            models.setdefault(look.of[0], []).append(look)
+    return tuple(found for those in models.values() for found in _of_one(those))
+
+
+def _of_one(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:
     batches = [_keys(look) for look in looks if isinstance(look, TrainedOn)]
     trained = Counter(key for batch in batches for key in batch)
     if not trained:
         return ()
     training = {look.of for look in looks if isinstance(look, TrainedOn)}
     measured: dict[Owner, list[list[_Key]]] = defaultdict(list)
+    before: dict[Owner, list[bool]] = defaultdict(list)
+    learned: set[_Key] = set()
     for look in looks:
+        keys = _keys(look)
         if isinstance(look, MeasuredOn):
-            measured[look.of].append(_keys(look))
+            measured[look.of].append(keys)
+            before[look.of] += [key in learned for key in keys]
+        else:
+            learned.update(keys)
+    last = {look.of: look.step for look in looks if isinstance(look, MeasuredOn)}
+    first = {look.of: look.step for look in reversed(looks) if isinstance(look, MeasuredOn)}
     facts = Overlap(
         batches=len({tuple(batch) for batch in batches}),
         distinct=len({first for first, _ in trained}) / len(trained),
         repeated=sum(times >= 2 for times in trained.values()) >= 0.9 * len(trained),
     )
     return tuple(
-        replace(_compared(looks, trained, facts), measured_by=of, same_source=of is not None and of in training)
-        for of, looks in measured.items()
+        replace(
+            _compared(batch, trained, facts),
+            measured_by=of[1] if isinstance(of, tuple) else None,
+            same_source=of in training and of != (of[0], None) if isinstance(of, tuple) else False,
+            earlier=sum(before[of]) / max(1, len(before[of])),
+            first=first[of],
+            last=last[of],
+        )
+        for of, batch in measured.items()
     )
 
 

@@ -8,18 +8,24 @@ from course_utils.doctor.measures import Measure, Owner
 
 __all__ = [
     "Backward",
+    "Clipping",
     "DataSource",
     "Forwards",
+    "KeptState",
     "LossHead",
     "ModelFacts",
+    "NotFinite",
     "OptimizerFacts",
     "Overlap",
     "Recording",
     "Refused",
+    "Reshaped",
     "SchedulerFacts",
+    "Sequences",
     "Stop",
     "Survivors",
     "TensorFacts",
+    "TermFacts",
     "Update",
     "calls",
 ]
@@ -52,6 +58,9 @@ class Backward:
     watched: int = 1  #: parameter tensors known at that time that require a gradient
     attached: bool = True  #: whether its loss was computed by recorded operations
     failure: str = ""  #: the error it raised
+    again: int = 0  #: losses of earlier passes that it has gone through once more
+    operations: int = 0  #: recorded operations behind its loss; 0 where they were not counted
+    lost: bool = False  #: whether its gradients were cleared before any step had used them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,9 @@ class TensorFacts:
     trainable: bool = True
     reached: int = 1  #: backward passes that gave it a gradient
     optimizers: tuple[int, ...] = (0,)  #: optimizers that hold it
+    dims: int = 2  #: its dimensions
+    moved: bool = False  #: whether it has changed although no optimizer holds it
+    alike: int = 0  #: how often the weights of all its units were found equal after a few steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,10 @@ class ModelFacts:
     number: int = 0
     kind: str = "Model"  #: name of its class
     sensitive: tuple[str, ...] = ()  #: classes of its layers that behave differently in evaluation mode
+    norms: int = 0  #: measured calls of its batch normalisations in training mode
+    tiny: int = 0  #: of them, with one or two samples
+    smallest: int = 0  #: samples of the smallest batch among them
+    moving: tuple[str, ...] = ()  #: its batch normalisations that are frozen, and whose averages move
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,10 @@ class SchedulerFacts:
     steps: int = 0  #: calls of ``scheduler.step()``
     horizon: float | None = None  #: calls after which its plan is done (or lr has fallen to 1 %)
     fresh: bool = True  #: whether it had never been stepped before
+    base: float = 0.0  #: the learning rate that its optimizer was given, of the first group
+    factors: tuple[float, ...] = ()  #: by which a LambdaLR has multiplied it, at the start and after each step
+    mode: str = ""  #: "min" or "max", where it follows a measured number
+    metrics: tuple[float, ...] = ()  #: those numbers
     failure: str = ""  #: the error that ``scheduler.step()`` raised
 
 
@@ -128,6 +148,12 @@ class DataSource:
     batch_size: int | None = None
     last_batch: int | None = None  #: images in the last batch, where it is smaller
     drop_last: bool = False
+    reads: int = 0  #: batches read
+    workers: int = 0
+    random: tuple[str, ...] = ()  #: random generators that the dataset carries and uses
+    reseeded: bool = False  #: whether its workers have a function that may seed them
+    epochs_set: tuple[int, ...] = ()  #: for a sampler that has ``set_epoch``: its epoch at the start of each pass
+    changes: tuple[int, ...] = ()  #: in-place changes of the dataset's tensors within each pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +165,10 @@ class LossHead:
     learned_from: bool = True
     with_gradients: bool = True
     count: int = 1
+    bounded: str | None = None  #: "relu", "sigmoid", "tanh" or "softmax" if that made its input
+    over_batch: bool = False  #: whether that softmax, or log_softmax, was taken over the batch
+    broadcast: str = ""  #: dimensions of input and target where one was stretched against the other
+    swapped: bool = False  #: whether the target has a graph, and the input has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +214,71 @@ class Overlap:
     distinct: float = 1.0  #: share of the compared training images that differ from each other
     same_source: bool = False  #: whether training read the same source
     repeated: bool = False  #: whether nearly all training images were seen twice, so that all of them are known
+    earlier: float = 0.0  #: share of the measured images that had been trained on before they were measured
+    first: int = 0  #: updates before they were first measured
+    last: int = 0  #: and last
+
+
+@dataclass(frozen=True, slots=True)
+class NotFinite:
+    """Where NaN or infinity came up first."""
+
+    where: str = "forward"  #: "inputs", "targets", "forward", "loss", "backward" or "update"
+    step: int = 0  #: updates done before
+    detail: str = ""  #: what was seen there
+    masked: bool = False  #: whether the loss itself was still finite
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """A ``state_dict()`` that was taken after some training and kept while the training went on."""
+
+    taken: int = 0  #: updates done before it was taken
+    updates: int = 0  #: updates since, when last seen
+    shared: int = 0  #: of its tensors, that lie in the memory of the model's own
+    tensors: int = 1
+    loaded: bool = False  #: whether it was loaded back into the same memory
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """Numbers whose dimensions were given another order without moving a number."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    inside: bool = False  #: whether that was seen in the model, and not between loader and model
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """A layer that reads ``(time, batch, features)``, and how often its first dimension was the batch's size."""
+
+    kind: str = "LSTM"
+    calls: int = 1
+    along_batch: int = 0  #: calls whose first dimension was the batch's size, and whose second was not
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TermFacts:
+    """One term of a sum from which backward passes start."""
+
+    place: int  #: its place in the sum
+    kind: str  #: the operation that made it
+    terms: int  #: of the sum
+    of: int  #: number of the sum
+    passes: int  #: measured backward passes
+    used: int  #: of them, whose gradients through this term a step has used
+
+
+@dataclass(frozen=True, slots=True)
+class Clipping:
+    """How gradients were clipped."""
+
+    calls: int = 0
+    active: int = 0  #: calls that made the gradient smaller
+    scaled: int = 0  #: calls while the gradient was still multiplied by the factor of a GradScaler
 
 
 @dataclass(frozen=True)
@@ -203,6 +298,14 @@ class Recording:
     survivors: tuple[Survivors, ...] = ()
     overlap: tuple[Overlap, ...] = ()
     refused: tuple[Refused, ...] = ()
+    not_finite: NotFinite | None = None
+    kept_states: tuple[KeptState, ...] = ()
+    reshaped: Reshaped | None = None
+    sequences: tuple[Sequences, ...] = ()
+    terms: tuple[TermFacts, ...] = ()
+    clipping: Clipping = Clipping()
+    relabelled: tuple[int, int] = (0, 0)  #: inputs that came again, and those of them that had another label then
+    foreign: int = 0  #: backward passes that gave a gradient to a tensor of their own, such as an input
     zeroings: int = 0  #: calls of ``zero_grad``
     hand_updates: int = 0  #: backward passes before which parameters had changed without an optimizer
     period: int | None = None  #: training batches after which the same tensor came again

@@ -1,18 +1,18 @@
 """What is the diagnosis? A ``Report`` for programs, for a terminal and for a notebook."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
 from course_utils.doctor.diagnosis import diagnose
 from course_utils.doctor.finding import Finding
+from course_utils.doctor.ground import judged, not_judged
 from course_utils.doctor.html import page
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rules import RULES
 from course_utils.doctor.words import count
 
 __all__ = ["Report"]
-
-_CHECKED = (
-    "the order of the step, the loss function and its labels, parameters and optimizer, the schedule, losses and "
-    "gradients, memory, measuring, data"
-)
 
 
 class Report:
@@ -42,17 +42,48 @@ class Report:
             return f"<p>{self}</p>"
         return page(self.headline, strip=self.recording.strip, findings=self.findings, remarks=self.remarks)
 
-    def assert_healthy(self) -> None:
-        """Pass if nothing is wrong; notes are allowed.
+    def assert_healthy(self, *, allow: Iterable[str] = ()) -> None:
+        """Pass if nothing is wrong; notes are allowed, and so are the findings named in ``allow``.
 
         Raises:
+            ValueError: ``allow`` has a name that is no finding's.
             AssertionError: there is an error or a warning; its text is the report.
             RuntimeError: the block has not ended yet.
         """
         if self.recording is None:
             raise RuntimeError("the block has not ended; call assert_healthy() after it")
-        if any(finding.severity != "note" for finding in self.findings):
+        allowed, known = set(allow), {rule.name for rule in RULES}
+        if allowed - known:
+            raise ValueError(f"allow must name findings, got {sorted(allowed - known)}; doctor.rules() lists all names")
+        if any(finding.severity != "note" and finding.name not in allowed for finding in self.findings):
             raise AssertionError(str(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for programs: only dicts, lists, strings and numbers, so that ``json.dumps`` takes it.
+
+        ``version`` rises when a key changes its meaning or goes. ``steps`` is the number of updates observed,
+        ``complete`` whether the whole block was; ``findings`` are dicts with the fields of a ``Finding``; ``judged``
+        and ``not_judged`` say what was looked at and what could not be; ``stop`` is the exception that ended the block,
+        as ``{"kind", "message"}``, or None; ``failures`` are rules that could not be applied.
+
+        Raises:
+            RuntimeError: the block has not ended yet.
+        """
+        recording = self.recording
+        if recording is None:
+            raise RuntimeError("the block has not ended; call as_dict() after it")
+        return {
+            "version": 1,
+            "headline": self.headline,
+            "severity": self.findings[0].severity if self.findings else None,
+            "steps": len(recording.updates),
+            "complete": recording.complete,
+            "findings": [asdict(finding) for finding in self.findings],
+            "judged": list(judged(recording)),
+            "not_judged": list(not_judged(recording)),
+            "stop": None if recording.stop is None else asdict(recording.stop),
+            "failures": list(self.failures),
+        }
 
     def fill(self, recording: Recording) -> None:
         """Judge ``recording``: called once, at the end of the block."""
@@ -63,9 +94,14 @@ class Report:
     @property
     def headline(self) -> str:
         """One line: what was observed, and how it looks."""
-        observed = f"{count(_steps(self.recording), 'step')} observed"
+        recording = self.recording
+        observed = f"{count(_steps(recording), 'step')} observed"
         if self.findings:
             return f"Doctor: {count(len(self.findings), 'finding')}. {observed}."
+        if recording is not None and recording.stop is not None:
+            return f"Doctor: no known fault explains the {recording.stop.kind} that ended the block. {observed}."
+        if recording is not None and recording.stumble:
+            return f"Doctor: no judgement, the observation broke off. {observed}."
         if not _steps(self.recording):
             return f"Doctor: nothing to judge. {observed}."
         return f"Doctor: healthy. {observed}, none of {len(RULES)} known faults found."
@@ -76,7 +112,9 @@ class Report:
         recording = self.recording
         said = []
         if recording is not None and recording.updates and not self.findings:
-            said.append(f"Checked: {_CHECKED}.")
+            said.append(f"Checked: {', '.join(judged(recording))}.")
+            if missing := not_judged(recording):
+                said.append(f"Not judged: {'; '.join(missing)}.")
         if recording is not None and recording.stop is not None:
             said.append(f"The block ended with {recording.stop.kind}: {recording.stop.message}".rstrip(": .") + ".")
         if recording is not None and recording.stumble:

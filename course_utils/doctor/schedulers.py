@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from course_utils.doctor.optimizers import Optimizers
 from course_utils.doctor.recording import SchedulerFacts
@@ -21,11 +21,20 @@ class Schedulers:
         self._registry = Registry()
         self._facts: list[SchedulerFacts] = []
 
-    def stepped(self, scheduler: LRScheduler, optimizers: Optimizers, failure: str) -> None:
+    def stepped(
+        self, scheduler: LRScheduler, optimizers: Optimizers, failure: str, metric: float | None = None
+    ) -> None:
         """``scheduler.step()`` has returned, or raised an error."""
         number = self.know(scheduler, optimizers, already=1)
         facts = self._facts[number]
-        self._facts[number] = replace(facts, steps=facts.steps + 1, failure=facts.failure or failure)
+        metrics = facts.metrics if metric is None else (*facts.metrics, metric)
+        self._facts[number] = replace(
+            facts,
+            steps=facts.steps + 1,
+            failure=facts.failure or failure,
+            metrics=metrics,
+            factors=(*facts.factors, *_factor(scheduler)),
+        )
 
     def know(self, scheduler: LRScheduler, optimizers: Optimizers, *, already: int = 0) -> int:
         """The number of ``scheduler``, which has been stepped ``already`` times in the block at most."""
@@ -37,6 +46,9 @@ class Schedulers:
                     optimizer=optimizers.number(scheduler.optimizer),
                     horizon=horizon(scheduler),
                     fresh=scheduler.last_epoch <= already,
+                    base=_base(scheduler),
+                    factors=_factor(scheduler) if not already else (),
+                    mode=str(getattr(scheduler, "mode", "")),
                 )
             )
         return number
@@ -50,6 +62,19 @@ class Schedulers:
     def facts(self) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""
         return tuple(self._facts)
+
+
+def _base(scheduler: Any) -> float:
+    rates = getattr(scheduler, "base_lrs", None)
+    return float(rates[0]) if rates else 0.0
+
+
+def _factor(scheduler: Any) -> tuple[float, ...]:
+    """By how much a LambdaLR multiplies the learning rate now; () for any other."""
+    base = _base(scheduler)
+    return (
+        (float(scheduler.optimizer.param_groups[0]["lr"]) / base,) if isinstance(scheduler, LambdaLR) and base else ()
+    )
 
 
 def horizon(scheduler: Any) -> float | None:

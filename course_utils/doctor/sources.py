@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from course_utils.doctor.recording import DataSource
@@ -13,6 +14,7 @@ from course_utils.reading import Source
 __all__ = ["Sources"]
 
 _TEST_NAMES = ("test", "testing", "val", "valid", "validation", "eval", "holdout")
+_GENERATORS = ("RandomState", "Generator", "Random")  # of numpy, torch and the standard library
 _MARKS = ("split", "name", "mode", "subset", "partition", "phase", "stage", "image_set")
 
 
@@ -23,6 +25,7 @@ class Sources:
         self._loaders = Registry()
         self._datasets = Registry()
         self._facts: list[DataSource] = []
+        self._versions: dict[int, int] = {}
         self._passes: dict[int, int] = {}  # by the address of an iterator; a later one may overwrite it
         self.active: int | None = None
 
@@ -32,12 +35,28 @@ class Sources:
         if number == len(self._facts):
             self._facts.append(self._describe(loader, number))
         facts = self._facts[number]
-        self._facts[number] = replace(facts, epochs=facts.epochs + 1)
+        epoch, versions = _epoch(loader), _versions(loader.dataset)
+        before = self._versions.get(number)
+        self._versions[number] = versions
+        self._facts[number] = replace(
+            facts,
+            epochs=facts.epochs + 1,
+            epochs_set=(*facts.epochs_set, *epoch),
+            changes=facts.changes if before is None else (*facts.changes, versions - before),
+        )
         self._passes[id(iterator)] = number
 
     def read(self, iterator: Any) -> None:
         """``iterator`` has given a batch."""
         self.active = self._passes.get(id(iterator))
+        if self.active is not None:
+            facts = self._facts[self.active]
+            self._facts[self.active] = replace(facts, reads=facts.reads + 1)
+
+    @property
+    def batch_size(self) -> int | None:
+        """The batch size of the source that gave the latest batch."""
+        return None if self.active is None else self._facts[self.active].batch_size
 
     def facts(self) -> tuple[DataSource, ...]:
         """Everything known of each source."""
@@ -59,6 +78,9 @@ class Sources:
             batch_size=batch_size,
             last_batch=incomplete or None,
             drop_last=loader.drop_last,
+            workers=int(getattr(loader, "num_workers", 0) or 0),
+            random=tuple(_generators(dataset)),
+            reseeded=getattr(loader, "worker_init_fn", None) is not None,
         )
 
 
@@ -67,6 +89,36 @@ def _length(thing: Any) -> int | None:
         return len(thing)
     except (TypeError, NotImplementedError):  # an IterableDataset has no length
         return None
+
+
+def _epoch(loader: Any) -> tuple[int, ...]:
+    """The epoch that a sampler with ``set_epoch`` shuffles for."""
+    for sampler in (getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)):
+        epoch = getattr(sampler, "epoch", None)
+        if hasattr(type(sampler), "set_epoch") and isinstance(epoch, int) and getattr(sampler, "shuffle", True):
+            return (epoch,)
+    return ()
+
+
+def _versions(dataset: Any) -> int:
+    """A number that grows with every change in place of the tensors that ``dataset`` holds."""
+    found = 0
+    for inner in _unwrapped(dataset):
+        for value in getattr(inner, "__dict__", {}).values():
+            several = value if isinstance(value, (list, tuple)) and len(value) < 10 else [value]
+            found += sum(one._version for one in several if isinstance(one, Tensor) and not one.is_inference())
+    return found
+
+
+def _generators(dataset: Any) -> Iterator[str]:
+    """Names of the random generators that ``dataset``, or what it holds, uses outside its constructor."""
+    for inner in _unwrapped(dataset):
+        for holder in (inner, *getattr(inner, "__dict__", {}).values()):
+            functions = [f for f in vars(type(holder)).values() if hasattr(f, "__code__") and f.__name__ != "__init__"]
+            used = {name for function in functions for name in function.__code__.co_names}
+            for name, value in getattr(holder, "__dict__", {}).items():
+                if name in used and type(value).__name__ in _GENERATORS:
+                    yield f"{type(holder).__name__}.{name}"
 
 
 def _split_of(dataset: Any) -> tuple[str | None, str]:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_inputs", "of_labels", "of_rows"]
+__all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_amounts", "of_balance", "of_inputs", "of_labels",
+           "of_rows"]  # fmt: skip
 
 _ELEMENTS = 65_536  # of a parameter tensor that are compared
 _IMAGES = 8  # of a batch that are looked at for their scale
@@ -36,6 +37,34 @@ def of_rows(scores: Tensor) -> dict[str, Tensor]:
     rows = scores.detach().float()
     sums, off = rows.sum(dim=1), rows.logsumexp(dim=1).abs().max()
     return {"low": rows.min(), "least_sum": sums.min(), "largest_sum": sums.max(), "off_log_softmax": off}
+
+
+def of_amounts(outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """The ``HeadScale`` of a batch."""
+    flat = targets.detach().float()
+    return {
+        "size": outputs.detach().float().square().mean().sqrt(),
+        "target_size": flat.square().mean().sqrt(),
+        "target_low": flat.min(),
+        "target_high": flat.max(),
+        "below": (flat < 0).float().mean(),
+        "above": (flat > 1).float().mean(),
+        "beyond": (flat.abs() > 1).float().mean(),
+    }
+
+
+def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The ``Balance`` of a batch: scores ``(batch, classes, ...)`` of classes, or one for each label."""
+    named = scores.detach().argmax(dim=1) if scores.dim() > labels.dim() else (scores.detach() > 0).long()
+    labels = labels.detach().long()
+    counted = labels[labels >= 0]
+    common = counted.mode().values if counted.numel() else torch.zeros((), device=labels.device)
+    return {
+        "count": torch.tensor(float(counted.numel()), device=labels.device),
+        "common": common.double(),
+        "share": (counted == common).double().mean(),
+        "named": (named == common).double().mean(),
+    }
 
 
 def fingerprints(inputs: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from course_utils.doctor.observer import Observer, stop_of
+from course_utils.doctor.observer import Observer
 from course_utils.doctor.probes import HUB
 from course_utils.doctor.recording import Stop
 from course_utils.doctor.report import Report
+from course_utils.doctor.values import stop_of
 
 __all__ = ["watch"]
 

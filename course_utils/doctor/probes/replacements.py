@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -29,6 +30,7 @@ _HEADS: tuple[tuple[Any, str, str, int], ...] = (
     (torch._C._nn, "l1_loss", "l1", 2),
     (torch._C._nn, "smooth_l1_loss", "smooth_l1", 2),
     (torch._C._nn, "huber_loss", "huber", 2),
+    (torch, "kl_div", "kl_div", 2),
 )
 
 
@@ -45,6 +47,10 @@ def replaced() -> list[tuple[Any, str, Make]]:
         (nn.Module, "zero_grad", _zero_grad),
         (DataLoader, "__iter__", _loader_iter),
         (_BaseDataLoaderIter, "__next__", _loader_next),
+        (nn.Module, "state_dict", _state_dict),
+        (nn.Module, "load_state_dict", _load_state_dict),
+        (torch, "save", _save),
+        (clip_grad, "_clip_grads_with_norm_", _clip),
         (Readable, "passing", _passing),
     ]
 
@@ -66,7 +72,8 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
         except Exception as error:
             tell(events.LossRefused(kind, args[0], args[1], error))
             raise
-        tell(events.LossComputed(kind, args[0], args[1], output, args[place] if len(args) > place else None))
+        reduction = args[place] if len(args) > place else None
+        tell(events.LossComputed(kind, args[0], args[1], output, reduction, bool(kwargs.get("log_target", False))))
         return output
 
     return loss
@@ -120,7 +127,8 @@ def _scheduler_step(original: Any, tell: Tell) -> Any:
             raise
         finally:
             _stepping.pop()
-        tell(events.SchedulerStepped(self))
+        metric = (*args, kwargs.get("metrics"), None)[0] if isinstance(self, ReduceLROnPlateau) else None
+        tell(events.SchedulerStepped(self, metric=None if metric is None else float(metric)))
         return result
 
     return step
@@ -144,10 +152,49 @@ def _loader_next(original: Any, tell: Tell) -> Any:
         except StopIteration:
             tell(events.PassEnded())
             raise
-        tell(events.BatchRead(self))
+        tell(events.BatchRead(self, batch))
         return batch
 
     return read
+
+
+def _state_dict(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def state_dict(self: Any, *args: Any, **kwargs: Any) -> Any:
+        state = original(self, *args, **kwargs)
+        if not args and kwargs.get("destination") is None:  # else a part of a larger module's
+            tell(events.StateTaken(self, state))
+        return state
+
+    return state_dict
+
+
+def _load_state_dict(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def load_state_dict(self: Any, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        tell(events.StateLoaded(self, state_dict))
+        return original(self, state_dict, *args, **kwargs)
+
+    return load_state_dict
+
+
+def _save(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def save(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        tell(events.StateSaved())
+        return result
+
+    return save
+
+
+def _clip(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def clip(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
+        tell(events.Clipped(float(max_norm), total_norm))
+        return original(parameters, max_norm, total_norm, *args, **kwargs)
+
+    return clip
 
 
 def _passing(original: Any, tell: Tell) -> Any:
@@ -167,5 +214,5 @@ def _followed(batches: Iterator[Any], loader: Source, tell: Tell) -> Iterator[An
         except StopIteration:
             tell(events.PassEnded())
             return
-        tell(events.BatchRead(batches))
+        tell(events.BatchRead(batches, batch[0]))
         yield batch.pop()

@@ -1,13 +1,24 @@
 """Which faults are known? Every ``Rule`` that one of the modules here defines, each a pure function of a recording."""
 
 from course_utils.doctor.rule import Rule
-from course_utils.doctor.rules import data, heads, learning, measuring, memory, order, parameters, scheduling
+from course_utils.doctor.rules import (
+    arrangement,
+    data,
+    heads,
+    learning,
+    measuring,
+    memory,
+    order,
+    parameters,
+    scheduling,
+    stopping,
+)
 
 __all__ = ["RULES", "by_name", "catalogue"]
 
 RULES: tuple[Rule, ...] = tuple(
     thing
-    for theme in (order, heads, parameters, scheduling, data, learning, measuring, memory)
+    for theme in (order, heads, parameters, scheduling, data, arrangement, learning, measuring, memory, stopping)
     for thing in vars(theme).values()
     if isinstance(thing, Rule)
 )

@@ -122,7 +122,10 @@ def _suspicious(recording: Recording, overlap: Overlap) -> bool:
         return False
     if overlap.measured_by is None:  # tensors without a loader: sure only where one batch holds both kinds of images
         return overlap.repeated and overlap.mixed > 0
-    clean = any(o.measured_by != overlap.measured_by and not o.known for o in recording.overlap)
+    clean = any(
+        other.measured_by != overlap.measured_by and not other.known and other.last >= overlap.first
+        for other in recording.overlap
+    )
     return not overlap.same_source and not clean
 
 

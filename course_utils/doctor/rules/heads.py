@@ -1,8 +1,11 @@
 """Does the loss function get what it expects? Scores or probabilities, labels in range and of the right type."""
 
-from course_utils.doctor.measures import Labels, ScoreRows
-from course_utils.doctor.recording import Recording
-from course_utils.doctor.rule import rule
+from collections.abc import Callable
+from statistics import mean
+
+from course_utils.doctor.measures import HeadScale, Labels, ScoreRows
+from course_utils.doctor.recording import LossHead, Recording
+from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, number
 
@@ -156,3 +159,117 @@ def _binary_range(recording: Recording) -> str:
         if low < 0 or high > 1:
             return f"targets from {number(low)} to {number(high)} were given to {kind}; 0 to 1 are allowed"
     return ""
+
+
+@rule(
+    title="Softmax is taken over the batch, not over the classes.",
+    why="dim=0 is the batch. The numbers of each class then sum to 1 over the images, so that the images compete with "
+    "each other, and a single image always gets the probability 1.",
+    fix="F.log_softmax(scores, dim=1)       # dim=-1 for scores of any shape",
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, *WILD, "nll-loss-on-probabilities", "softmax-before-cross-entropy"),
+)
+def softmax_over_batch(recording: Recording) -> str:
+    """The input of a loss function was normalised over its first dimension."""
+    return _calls_with(recording, lambda head: head.over_batch, "was a softmax over the first dimension")
+
+
+@rule(
+    title="Outputs and targets have different shapes, and are stretched against each other.",
+    why="(N, 1) against (N,) becomes (N, N): every output is compared with every target, and the best that the model "
+    "can "
+    "do is to name their mean for each input.",
+    fix="loss = F.mse_loss(model(x).squeeze(1), y)      # both (N,), or\nloss = F.mse_loss(model(x), y.unsqueeze(1)) "
+    "   # both (N, 1)",
+    lesson=_LABELS_LESSON,
+    explains=(*FLAT, *WILD),
+)
+def loss_broadcast(recording: Recording) -> str:
+    """A loss of amounts compares every output with every target."""
+    shapes = next((head.broadcast for head in recording.heads if head.broadcast and head.learned_from), "")
+    return _calls_with(recording, lambda head: bool(head.broadcast), f"and its target had the shapes {shapes}")
+
+
+@rule(
+    title="kl_div is given probabilities where it expects their logarithms.",
+    why="F.kl_div(input, target) expects log-probabilities as input and probabilities as target. Otherwise it is no "
+    "distance: it can be negative, and its smallest value is not where the two agree.",
+    fix='loss = F.kl_div(student.log_softmax(dim=1), teacher.softmax(dim=1), reduction="batchmean")',
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, *WILD),
+)
+def kl_div_on_probabilities(recording: Recording) -> str:
+    """The input of kl_div is a softmax, or its rows sum to 1, or what learns is the target."""
+    swapped = _calls_with(recording, lambda h: h.kind == "kl_div" and h.swapped, "had no graph, and its target had one")
+    return swapped or _by_graph(recording, "kl_div", "softmax") or _by_rows(recording, "kl_div")
+
+
+_REACH = {"relu": "0 and above", "sigmoid": "0 to 1", "softmax": "0 to 1", "tanh": "-1 to 1"}
+
+
+@rule(
+    title="The last activation cannot give what the targets ask for.",
+    why="A ReLU gives nothing below 0, a sigmoid nothing outside 0 to 1. For all other targets the best it can do is "
+    "to "
+    "stand at its limit, where its gradient is 0.",
+    fix="return self.last(x)              # no activation behind the last layer of a regression",
+    lesson=_SOFTMAX_LESSON,
+    explains=(*FLAT, *WILD, "targets-not-scaled"),
+)
+def targets_out_of_reach(recording: Recording) -> str:
+    """The outputs are bounded by their last activation, and many targets lie beyond."""
+    for head in recording.heads:
+        looks = recording.series(HeadScale).get(head.kind, [])
+        if head.bounded is None or not head.learned_from or len(looks) < 2 or _mixed(recording, head.kind):
+            continue
+        below, above = mean(look.below for look in looks), mean(look.above for look in looks)
+        beyond = {"relu": below, "tanh": mean(look.beyond for look in looks)}.get(head.bounded, below + above)
+        if beyond > 0.1:
+            low, high = min(look.target_low for look in looks), max(look.target_high for look in looks)
+            return (
+                f"the outputs given to {head.kind} came from {head.bounded}, which gives {_REACH[head.bounded]}; "
+                f"{beyond:.0%} of the targets lay outside, from {number(low)} to {number(high)}"
+            )
+    return ""
+
+
+@rule(
+    title="The targets are not scaled.",
+    why="A network starts with outputs of a size around 1. To reach targets a thousand times as large its weights "
+    "have to "
+    "grow a thousandfold, in steps made for weights of a size around 1.",
+    fix="mean, std = targets.mean(), targets.std()          # of the training set\n"
+    "loss = F.mse_loss(model(x), (targets - mean) / std)\nprediction = model(x) * std + mean",
+    lesson=_LABELS_LESSON,
+    explains=(*WILD, "learning-rate-too-low"),
+)
+def targets_not_scaled(recording: Recording) -> Evidence | None:
+    """The targets are far larger than what the model gives, at the start and after many steps."""
+    for kind, looks in recording.series(HeadScale).items():
+        first, last = looks[0], looks[-1]
+        ratio = first.target_size / max(first.size, 1.0)
+        if len(looks) < 5 or ratio < 100 or last.size > 0.5 * last.target_size:
+            continue
+        return Evidence(
+            f"the targets of {kind} had a size of {number(first.target_size)}, the outputs {number(first.size)} at "
+            "first and "
+            f"{number(last.size)} at step {last.step}",
+            severity="error" if ratio > 1000 else "warning",
+        )
+    return None
+
+
+def _calls_with(recording: Recording, seen: Callable[[LossHead], bool], said: str) -> str:
+    """How many calls of a loss function that were learned from show it."""
+    learned = [head for head in recording.heads if head.learned_from]
+    hits = [head for head in learned if seen(head)]
+    if not hits:
+        return ""
+    same = [head for head in learned if head.kind == hits[0].kind]
+    total, those = sum(head.count for head in same), sum(head.count for head in hits)
+    return f"the input of {hits[0].kind} {said} in {those} of {count(total, 'call')}" if those >= 2 else ""
+
+
+def _mixed(recording: Recording, kind: str) -> bool:
+    """Whether some calls of this kind were given other outputs than others."""
+    return len({head.bounded for head in recording.heads if head.kind == kind and head.learned_from}) > 1

@@ -1,12 +1,24 @@
 """Does it learn at all? Losses, gradients, updates and dead units as they were measured."""
 
 import math
+from collections import Counter
 from statistics import mean, median
 
-from course_utils.doctor.measures import DeadUnits, GradientSizes, LossValue, Owner, UpdateSize
+from course_utils.doctor.measures import (
+    Balance,
+    DeadUnits,
+    Divisor,
+    GradientSizes,
+    LossValue,
+    Owner,
+    Penalty,
+    Rescaling,
+    UpdateSize,
+)
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
-from course_utils.doctor.words import count, number
+from course_utils.doctor.rules.effects import WILD
+from course_utils.doctor.words import count, names, number
 
 _LESSON = "04_lr_scheduler.ipynb, section 5"
 
@@ -20,13 +32,26 @@ _LESSON = "04_lr_scheduler.ipynb, section 5"
     lesson=_LESSON,
     explains=("dead-relus", "vanishing-gradients", "learning-rate-too-low"),
 )
-def learning_rate_too_high(recording: Recording) -> str:
+def learning_rate_too_high(recording: Recording) -> Evidence | str:
     """The loss diverges after updates that were too large."""
     losses = recording.measured(LossValue)
-    if len(losses) < 3 or not recording.updates or not math.isfinite(losses[0].value):
+    if len(losses) < 3 or not recording.updates or not math.isfinite(losses[0].value) or of_another_origin(recording):
         return ""
     seen = _not_finite(losses) or _rising(recording, losses) or _thrown(recording, losses)
-    return seen and f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}"
+    if not seen:
+        return ""
+    seen = f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}"
+    undivided = _undivided(recording)
+    if undivided < 2:
+        return seen
+    return Evidence(
+        f"{undivided} backward passes a step, each from an undivided mean loss; {seen}",
+        title=f"The losses of {undivided} batches are summed and not divided: the effective rate is {undivided} "
+        "times lr.",
+        why="backward() adds gradients. The sum over k batches is k times the mean that the learning rate was made "
+        "for.",
+        fix=f"loss = loss_fn(model(images), labels) / {undivided}\nloss.backward()",
+    )
 
 
 @rule(
@@ -122,9 +147,19 @@ def exploding_gradients(recording: Recording) -> Evidence | None:
         return Evidence(
             f"already at step {first.step} the gradient norm of {name} was {number(largest)}, and that of all "
             f"weights {number(weights)}; the smallest gradient norm of a layer was {number(smallest)}",
-            severity="error" if _diverges(recording) else "warning",
+            severity="error" if diverges(recording) else "warning",
         )
     return None
+
+
+def _undivided(recording: Recording) -> int:
+    """How many batches a step sums the mean losses of, without a division; 1 where it does not."""
+    k, times = Counter(update.backwards for update in recording.updates).most_common(1)[0]
+    parts = [divisor.value for divisor in recording.measured(Divisor)]
+    kept = [rescaling.factor for rescaling in recording.measured(Rescaling)]
+    apart = all(update.order.count("F") >= k for update in recording.updates if update.backwards == k)
+    divided = not parts or not 0.9 < median(parts) < 1.1 or (bool(kept) and median(kept) < 0.9)
+    return k if k >= 2 and times >= 0.8 * len(recording.updates) and apart and not divided else 1
 
 
 def _names(recording: Recording, optimizer: Owner) -> tuple[str, ...]:
@@ -214,7 +249,20 @@ def _several_players(recording: Recording) -> bool:
     )
 
 
-def _diverges(recording: Recording) -> bool:
+def of_another_origin(recording: Recording) -> bool:
+    """Whether NaN came up where no step can have brought it: the loss had not grown before."""
+    found = recording.not_finite
+    if found is None:
+        return False
+    before = [
+        loss.value for loss in recording.measured(LossValue) if loss.step <= found.step and math.isfinite(loss.value)
+    ]
+    grown = len(before) >= 2 and max(before[1:]) > 3 * max(before[0], 1e-9)
+    return found.where in ("inputs", "targets") or not grown
+
+
+def diverges(recording: Recording) -> bool:
+    """Whether the loss rises without end."""
     losses = recording.measured(LossValue)
     return bool(losses) and bool(_not_finite(losses) or _rising(recording, losses) or losses[0].value > 100)
 
@@ -222,3 +270,117 @@ def _diverges(recording: Recording) -> bool:
 def _persistent(series: list[DeadUnits]) -> float:
     """The share of dead units that was never undercut in the later half of the run."""
     return min(measure.share for measure in series[len(series) // 2 :])
+
+
+_BROKEN = {
+    "inputs": ("NaN or infinity is in the inputs.",
+               "images = images[images.isfinite().flatten(1).all(1)]   # look first"),
+    "targets": ("NaN or infinity is in the targets.", "known = targets.isfinite()\n"
+                "loss = F.mse_loss(out[known], targets[known])          # select before the loss"),
+    "forward": ("The forward pass makes NaN from finite numbers.", "x = x / x.norm(dim=1, "
+    "keepdim=True).clamp_min(1e-6)\n"
+                "x = torch.log(x.clamp_min(1e-6))                      # keep away from 0"),
+    "loss": ("The loss makes NaN or infinity from finite scores.", "loss = F.cross_entropy(scores, labels)     # "
+    "stable\n"
+             "loss = torch.log(p.clamp_min(1e-6)).mean()      # keep away from log(0) and 0/0"),
+    "backward": ("The backward pass makes NaN while the loss is finite.", "torch.sqrt(x + 1e-12)            # its "
+    "slope at 0 is infinite\n"
+                 "torch.where(mask, f(x.where(mask, 1.0)), 0.0)   # mask before, not after"),
+    "update": ("The step makes NaN from finite gradients.", "optimizer = torch.optim.Adam(model.parameters(), "
+    "eps=1e-4)  # above what float16 holds\n"
+               "model.float()                    # or full precision for the weights, autocast for the rest"),
+}  # fmt: skip
+
+
+@rule(
+    title="NaN comes up.",
+    why="One number that is not finite spreads over all weights in a single step, and nothing brings them back.",
+    fix="assert torch.isfinite(loss)",
+    lesson=_LESSON,
+    explains=(*WILD, "learning-rate-too-low", "learning-rate-vanished"),
+)
+def not_finite(recording: Recording) -> Evidence | None:
+    """NaN or infinity comes from somewhere else than too large steps."""
+    found = recording.not_finite
+    if found is None or not of_another_origin(recording):
+        return None
+    title, fix = _BROKEN[found.where]
+    late = ", while the loss itself was finite: what is masked after the loss still gets a gradient of 0 times NaN"
+    told = late if found.masked and found.where in ("inputs", "targets") else ""
+    return Evidence(f"first at step {found.step}: {found.detail}{told}", title=title, fix=fix)
+
+
+@rule(
+    title="A penalty on the weights outweighs what the data say.",
+    why="The gradient of a sum is the sum of the gradients. If the penalty is many times the loss of the data, the "
+    "steps "
+    "shrink the weights and learn nothing else.",
+    fix="loss = F.cross_entropy(scores, labels) + 1e-5 * penalty    # print both terms; a tenth of the first at most",
+    lesson=_LESSON,
+    explains=(*WILD, "learning-rate-too-low"),
+)
+def penalty_dominates(recording: Recording) -> str:
+    """Terms made of the weights alone are larger than the data's, which do not fall."""
+    looks = recording.measured(Penalty)
+    if len(looks) < 6:
+        return ""
+    first, data = looks[0], [look.data for look in looks]
+    if first.data <= 0 or first.total < 4 * first.data or _end(data) < 0.9 * _start(data[:6]):
+        return ""
+    return (
+        f"the loss was {number(first.total)} at first, {number(first.data)} of it from the data; at the end "
+        f"{number(looks[-1].total)}, and {number(_end(data))} from the data, which has not fallen"
+    )
+
+
+@rule(
+    severity="warning",
+    title="Nearly all labels are of one class, and the model names no other.",
+    why="Where 97 of 100 labels are equal, always naming them is right in 97 % and needs no look at the input. The "
+    "rare "
+    "class, often the one that matters, is never found.",
+    fix="weight = torch.tensor([1.0, 30.0])                   # about rows over rows of that class\n"
+    "loss_fn = nn.CrossEntropyLoss(weight=weight)         # or BCEWithLogitsLoss(pos_weight=...)\n"
+    "sampler = WeightedRandomSampler(weights, len(data))  # or draw the rare class more often",
+    lesson="03_multi_epoch.ipynb, section 5",
+)
+def one_class_named(recording: Recording) -> str:
+    """Rare labels are there, are never named, and the loss is that of a constant guess."""
+    for kind, looks in recording.series(Balance).items():
+        later = looks[len(looks) // 2 :]
+        labels = sum(look.count for look in later)
+        rare = sum(look.count * (1 - look.share) for look in later)
+        alike = len({look.common for look in looks}) == 1
+        if len(looks) < 12 or not alike or labels == 0 or not 8 <= rare <= 0.1 * labels:
+            continue
+        share = rare / labels
+        guess = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        losses = [loss.value for loss in recording.measured(LossValue)]
+        if any(look.named < 1 for look in later) or _end(losses) < 0.7 * guess:
+            continue
+        return (
+            f"{number(100 * (1 - share))} % of the labels of {kind} were of one class in the later half, and every "
+            "one of "
+            f"the scores named it; loss {number(_end(losses))}, and {number(guess)} without any look at the inputs"
+        )
+    return ""
+
+
+@rule(
+    title="The units of a layer are all equal.",
+    why="Units with equal weights give equal outputs and get equal gradients: they stay equal for ever, and the layer "
+    "works like a single unit.",
+    fix="nn.init.kaiming_uniform_(layer.weight)     # random numbers part the units\nnn.init.zeros_(layer.bias)",
+    lesson="02_one_epoch.ipynb, section 4",
+    explains=("learning-rate-too-low", "vanishing-gradients", "dead-relus", "learning-rate-vanished"),
+)
+def units_all_equal(recording: Recording) -> str:
+    """After several steps the rows of a weight matrix with a gradient are still equal."""
+    alike = [tensor for tensor in recording.tensors if tensor.alike >= 2 and tensor.reached]
+    if not alike:
+        return ""
+    return (
+        f"after several steps all rows of {names([tensor.name for tensor in alike])} were still equal to the last "
+        "bit, in "
+        f"{alike[0].alike} of 3 looks"
+    )

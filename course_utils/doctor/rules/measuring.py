@@ -3,7 +3,7 @@
 from course_utils.doctor.recording import Forwards, ModelFacts, Recording, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS
-from course_utils.doctor.words import count
+from course_utils.doctor.words import count, names
 
 _MODES_LESSON = "02_one_epoch.ipynb, section 8"
 
@@ -128,3 +128,71 @@ def _measured(recording: Recording, model: ModelFacts) -> list[Forwards]:
     """The calls of ``model`` that it did not learn from, since the training began."""
     of_model = [f for f in recording.forwards if f.model == model.number]
     return [f for f in of_model if f.after_first_backward and not f.learned_from]
+
+
+@rule(
+    severity="warning",
+    title="Batch normalisation is trained on batches of one or two.",
+    why="It normalises each image by the mean and the spread of its batch. A batch of one is normalised by itself; in "
+    "evaluation mode running averages take over, and the model sees numbers that it has never learned from.",
+    fix="loader = DataLoader(data, batch_size=16, shuffle=True)    # or\nnn.GroupNorm(8, channels)          # needs "
+    "no batch",
+    lesson=_MODES_LESSON,
+    explains=("learning-rate-too-low",),
+)
+def batch_norm_of_one(recording: Recording) -> str:
+    """Batch normalisations in training mode get one or two samples in nearly every call."""
+    for model in recording.models:
+        if model.norms >= 6 and model.tiny >= 0.9 * model.norms and _is_optimized(recording, model):
+            return (
+                f"in {model.tiny} of {count(model.norms, 'measured call')} in training mode the batch normalisations "
+                "of "
+                f"{model.kind} got one or two samples, {model.smallest} at least"
+            )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="Frozen batch normalisations still move.",
+    why="requires_grad=False stops the weights. The running mean and variance are no weights: in training mode every "
+    "forward pass changes them.",
+    fix="for layer in backbone.modules():\n    if isinstance(layer, nn.BatchNorm2d):\n"
+    "        layer.eval()           # after model.train(), in every epoch",
+    lesson=_MODES_LESSON,
+)
+def frozen_norm_moves(recording: Recording) -> str:
+    """Batch normalisations whose weights never learn are in training mode."""
+    for model in recording.models:
+        names_of = {t.name for t in recording.tensors if t.model == model.number and (t.reached or t.trainable)}
+        still = [name for name in model.moving if f"{name}.weight" not in names_of]
+        if still and _is_optimized(recording, model):
+            return (
+                f"{names(still)} of {model.kind} had requires_grad=False and was in training mode: "
+                "its running averages changed with every batch"
+            )
+    return ""
+
+
+@rule(
+    title="The model learns from the data that it is measured on.",
+    why="A backward pass and a step in the loop that validates train on the validation data. What is measured there "
+    "says "
+    "nothing about new images any more.",
+    fix="model.eval()\nwith torch.no_grad():\n    for images, labels in val_loader:\n"
+    "        loss = loss_fn(model(images), labels)     # no backward, no step",
+    lesson="03_multi_epoch.ipynb, section 5",
+    explains=("eval-mode-while-training", "same-images-in-both-splits"),
+)
+def backward_in_validation(recording: Recording) -> str:
+    """One source is learned from in training mode, another one in evaluation mode."""
+    for model in recording.models:
+        learned = [f for f in recording.forwards if f.model == model.number and f.learned_from and f.source is not None]
+        trained = {f.source for f in learned if f.training_mode}
+        validated = [f for f in learned if not f.training_mode and f.source not in trained]
+        if trained and calls(validated) >= 2 and recording.updates and _is_optimized(recording, model):
+            return (
+                f"{model.kind} was in evaluation mode for another loader in {count(calls(validated), 'forward pass')}, "
+                "and learned from each of them"
+            )
+    return ""

@@ -1,7 +1,7 @@
 """Does memory grow? Losses that are kept together with the graph that made them."""
 
 from course_utils.doctor.recording import Recording, Survivors
-from course_utils.doctor.rule import rule
+from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count
 
 _FEW = 4
@@ -51,4 +51,28 @@ def _growth(counts: list[tuple[int, Survivors]], text: str) -> str:
     return (
         f"at step {last.step}, {many} of {last.losses} {text} ({few} at step {first.step}), "
         f"{count(last.operations, 'recorded operation')} each"
+    )
+
+
+@rule(
+    severity="warning",
+    title="The kept state_dict() is the model itself, not a copy.",
+    why="state_dict() gives the model's own tensors. Every later step changes them, so that the best weights are "
+    "always "
+    "those of the last step.",
+    fix="best = copy.deepcopy(model.state_dict())       # or\n"
+    "best = {name: value.clone() for name, value in model.state_dict().items()}",
+    lesson="03_multi_epoch.ipynb, section 5",
+)
+def state_without_copy(recording: Recording) -> Evidence | None:
+    """A state is kept, or loaded back, in the memory of the model that goes on training."""
+    kept = [state for state in recording.kept_states if state.updates >= 3]
+    if not kept:
+        return None
+    last = next((state for state in kept if state.loaded), kept[-1])
+    back = ", and was then loaded back into the same memory, which changes nothing" if last.loaded else ""
+    return Evidence(
+        f"the state taken after step {last.taken} was still kept {count(last.updates, 'step')} later{back}; "
+        f"{last.shared} of its {count(last.tensors, 'tensor')} lay in the model's own memory",
+        severity="error" if last.loaded else "warning",
     )

@@ -158,3 +158,48 @@ def _driven_by_another(recording: Recording, late: list[Update]) -> bool:
     return (
         any(update.empty < update.tensors and "S" in update.order for update in late) and len(recording.optimizers) > 1
     )
+
+
+@rule(
+    title="Gradients are computed and thrown away.",
+    why="zero_grad() before each small batch clears what the batches before it have added. Only the last one's "
+    "gradient "
+    "reaches the step; the others have cost time and nothing else.",
+    fix="for i, (images, labels) in enumerate(loader, 1):\n    (loss_fn(model(images), labels) / k).backward()\n"
+    "    if i % k == 0:\n        optimizer.step()\n        optimizer.zero_grad()      # here, and nowhere else",
+    lesson="01_optimizer_overview.ipynb, section 3",
+    explains=("learning-rate-too-low", "learning-rate-vanished", "loss-divided-twice"),
+)
+def gradients_thrown_away(recording: Recording) -> str:
+    """Most backward passes were cleared before any step had used them."""
+    lost = sum(backward.lost for backward in recording.backwards)
+    by_hand = recording.hand_updates or recording.foreign
+    if len(recording.updates) < 2 or by_hand or lost < 0.4 * len(recording.backwards) or lost < 4:
+        return ""
+    if all(update.empty == update.tensors for update in recording.updates):
+        return ""
+    return (
+        f"of {count(len(recording.backwards), 'backward pass')} for {count(len(recording.updates), 'step')}, {lost} "
+        "were "
+        f"cleared before a step had used them; order between two steps: {recording.updates[-1].order[-24:]}S"
+    )
+
+
+@rule(
+    title="Each backward pass starts from the sum of all losses so far.",
+    why="A running sum holds the graph of every loss in it. backward() from the sum goes through all of them again: it "
+    "takes longer with every step, and old gradients come back at the new weights.",
+    fix="loss = loss_fn(model(images), labels)\nloss.backward()\nrunning += loss.item()       # a number, after the "
+    "pass",
+    lesson="02_one_epoch.ipynb, section 6",
+    explains=(*WILD, "running-loss-is-a-tensor", "loss-kept-with-graph", "learning-rate-too-low"),
+)
+def backward_from_running_sum(recording: Recording) -> str:
+    """A backward pass goes through the losses of many earlier ones."""
+    worst = max(recording.backwards, key=lambda backward: backward.again, default=None)
+    if worst is None or worst.again < 3:
+        return ""
+    return (
+        f"at step {worst.step} the loss still contained {worst.again} losses from which earlier passes had started, "
+        f"{count(worst.operations, 'recorded operation')} in all"
+    )

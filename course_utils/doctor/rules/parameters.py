@@ -31,7 +31,7 @@ def parameters_not_in_optimizer(recording: Recording) -> str:
 
 
 @rule(
-    title="The optimizer holds the parameters of another model.",
+    title="The optimizer holds other parameters than those that are trained.",
     why="The optimizer was built from another model, or from this one before it was copied or built anew. It "
     "steps dutifully, and the model that you train never changes.",
     fix="model = build_model()\noptimizer = torch.optim.SGD(model.parameters(), lr=0.01)   # this very model",
@@ -68,10 +68,14 @@ def frozen_by_accident(recording: Recording) -> Evidence | str:
     frozen = [update for update in recording.updates if update.frozen]
     if everything or not frozen or len(frozen) != len(recording.updates_of(frozen[0].optimizer)):
         return everything
-    last = frozen[-1]
+    last, held = frozen[-1], [t for t in recording.tensors if frozen[0].optimizer in t.optimizers]
+    learning = [tensor for tensor in held if tensor.trainable]
+    if learning and any(tensor.dims >= 2 for tensor in learning):
+        return ""  # some layers are frozen and others learn: so one tunes a model on purpose
+    rest = f"; only {names([tensor.name for tensor in learning])} can learn, no weight of a layer" if learning else ""
     return Evidence(
         f"{last.frozen} of the optimizer's {count(last.tensors, 'parameter tensor')} had requires_grad=False in all of "
-        f"{count(len(frozen), 'step')}",
+        f"{count(len(frozen), 'step')}{rest}",
         severity="error" if last.frozen == last.tensors else "warning",
     )
 
@@ -127,3 +131,72 @@ def _forgets(optimizer: OptimizerFacts) -> bool:
 
 def _identity(optimizer: OptimizerFacts) -> tuple[str, str, tuple[int, ...]]:
     return optimizer.kind, optimizer.settings, optimizer.tensors
+
+
+@rule(
+    title="A tensor gets gradients, and is no parameter of the model.",
+    why="model.parameters() knows nn.Parameter and submodules only. A plain tensor, or a layer in a plain list, gets "
+    "its "
+    "gradient and is in no optimizer: it never changes.",
+    fix="self.scale = nn.Parameter(torch.ones(1))              # not torch.ones(1, requires_grad=True)\n"
+    "self.layers = nn.ModuleList(layers)                   # not a plain list",
+    lesson=_LESSON,
+    explains=("learning-rate-too-low",),
+)
+def tensor_not_registered(recording: Recording) -> str:
+    """A tensor outside all models gets a gradient again and again, and never changes."""
+    strays = [t for t in recording.tensors if t.model is None and not t.optimizers and t.reached >= 3 and not t.moved]
+    if not strays or len(recording.updates) < 3 or strays[0].reached < 0.3 * len(recording.backwards):
+        return ""
+    return (
+        f"{names([tensor.name for tensor in strays])} got a gradient in {strays[0].reached} of "
+        f"{count(len(recording.backwards), 'backward pass')}; it belongs to no model that was called and to no "
+        "optimizer, "
+        "and its numbers did not change"
+    )
+
+
+@rule(
+    title="An optimizer never steps, while its parameters get gradients.",
+    why="Each optimizer changes only the parameters that it holds. What belongs to the one that never steps stays at "
+    "its "
+    "random start.",
+    fix="loss.backward()\nencoder_optimizer.step()\ndecoder_optimizer.step()      # every one of them",
+    lesson=_LESSON,
+    explains=("learning-rate-too-low",),
+)
+def optimizer_never_steps(recording: Recording) -> str:
+    """Of several optimizers one takes no step, though gradients reach its parameters again and again."""
+    for optimizer in recording.optimizers:
+        held = [tensor for tensor in recording.tensors if optimizer.number in tensor.optimizers]
+        idle = [tensor for tensor in held if tensor.reached >= 10 and tensor.optimizers == (optimizer.number,)]
+        if optimizer.steps or not idle or len(idle) < len(held) or len(recording.updates) < 10:
+            continue
+        return (
+            f"{optimizer.kind} with {count(len(held), 'parameter tensor')} ({names([t.name for t in idle])}) took no "
+            "step, "
+            f"while {count(idle[0].reached, 'backward pass')} reached them and others took "
+            f"{count(len(recording.updates), 'step')}"
+        )
+    return ""
+
+
+@rule(
+    title="A term of the loss reaches nothing that steps.",
+    why="A term acts through its gradient alone. If its input was detached, or it depends only on a network that this "
+    "step does not change, it moves the number that is printed and nothing else.",
+    fix="adversarial = loss_fn(critic(fake), ones)         # no fake.detach() in the generator's own step",
+    lesson="02_one_epoch.ipynb, section 6",
+)
+def term_reaches_nothing(recording: Recording) -> str:
+    """In every measured pass the gradients through one term of a sum were used by no step, those of another were."""
+    for term in recording.terms:
+        others = [other for other in recording.terms if other.of == term.of and other.used == other.passes]
+        if term.passes < 5 or term.used or not others:
+            continue
+        return (
+            f"term {term.place + 1} of {term.terms} of the sum ({term.kind}) reached no parameter that a step then "
+            "changed, "
+            f"in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
+        )
+    return ""

@@ -2,8 +2,10 @@
 
 import itertools
 import re
+from collections import Counter
 from statistics import mean
 
+from course_utils.doctor.finding import Severity
 from course_utils.doctor.measures import GradientSizes, UpdateSize
 from course_utils.doctor.recording import Recording, SchedulerFacts, Update
 from course_utils.doctor.rule import Evidence, rule
@@ -28,7 +30,17 @@ def scheduler_stepped_per_batch(recording: Recording) -> Evidence | None:
     for scheduler in recording.schedulers:
         seen = _beyond_its_end(recording, scheduler) or _too_fast(recording, scheduler)
         if seen:
-            return Evidence(seen, severity="error" if _is_certain(recording, scheduler) else "warning")
+            severity: Severity = "error" if _is_certain(recording, scheduler) else "warning"
+            k = round(scheduler.steps / max(1, len(recording.updates_of(scheduler.optimizer))))
+            if k < 2:
+                return Evidence(seen, severity=severity)
+            return Evidence(
+                f"{seen}: {k} times as often as the optimizer",
+                severity=severity,
+                title="The scheduler counts steps of the optimizer, but is stepped after every small batch.",
+                fix=f"if (i + 1) % {k} == 0:\n    optimizer.step()\n    optimizer.zero_grad()\n"
+                "    scheduler.step()          # with the optimizer, inside the same if",
+            )
     return None
 
 
@@ -215,3 +227,69 @@ def _an_epoch_is_over(recording: Recording) -> bool:
     trained_on = {f.source for f in recording.forwards if f.learned_from}
     passes = [source.epochs for source in recording.sources if source.number in trained_on]
     return recording.complete or max(passes, default=0) >= 2
+
+
+@rule(
+    title="The scheduler's function returns the learning rate, where a factor is meant.",
+    why="LambdaLR multiplies the optimizer's learning rate by what its function returns. If that is the rate itself, "
+    "the "
+    "rate is squared: 0.01 becomes 0.0001.",
+    fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)\n"
+    "scheduler = LambdaLR(optimizer, lambda n: 0.95 ** n)      # a factor, 1 at first",
+    lesson=_CADENCE_LESSON,
+    explains=("learning-rate-too-low", "learning-rate-vanished", "scheduler-stepped-per-batch"),
+)
+def factor_is_the_rate(recording: Recording) -> str:
+    """The largest factor of a LambdaLR is the learning rate that it multiplies."""
+    for scheduler in recording.schedulers:
+        factors, base = scheduler.factors, scheduler.base
+        if len(factors) < 3 or not 0 < base < 0.5 or len(recording.updates_of(scheduler.optimizer)) < 3:
+            continue
+        peak = max(factors)
+        rising = peak == factors[-1] and peak > 1.001 * factors[0]
+        if 0.95 * base <= peak <= 1.05 * base and not rising:
+            return (
+                f"the optimizer was given lr {number(base)}, and the function returned {number(peak)} at most in "
+                f"{count(len(factors), 'call')}, so that lr was {number(peak * base)}"
+            )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="The scheduler is made anew again and again, so that its plan starts over.",
+    why="A new scheduler counts from 0. Made inside the loop over epochs it never comes to the later part of its plan.",
+    fix="scheduler = StepLR(optimizer, step_size=10)      # once, before the loop over epochs",
+    lesson=_CADENCE_LESSON,
+)
+def scheduler_recreated(recording: Recording) -> str:
+    """Several schedulers of one kind were stepped, one after the other, for the same optimizer."""
+    alike = Counter((s.kind, s.optimizer) for s in recording.schedulers if s.steps and s.fresh)
+    (kind, _), times = max(alike.items(), key=lambda pair: pair[1], default=(("", 0), 0))
+    if times < 3:
+        return ""
+    steps = [s.steps for s in recording.schedulers if s.kind == kind]
+    return f"{times} of {kind} were made for one optimizer, and stepped {count(steps[0], 'time')} each before the next"
+
+
+@rule(
+    title="The plateau scheduler waits for the wrong direction.",
+    why='With mode="max" a falling loss counts as no progress: the learning rate is cut while the training goes well.',
+    fix='scheduler = ReduceLROnPlateau(optimizer, mode="min")     # for a loss; "max" for an accuracy',
+    lesson=_CADENCE_LESSON,
+    explains=("learning-rate-too-low", "learning-rate-vanished"),
+)
+def plateau_in_wrong_mode(recording: Recording) -> str:
+    """With mode "max" it is given a number that falls nearly all the time, and cuts the learning rate."""
+    for scheduler in recording.schedulers:
+        given, updates = scheduler.metrics, recording.updates_of(scheduler.optimizer)
+        if scheduler.mode != "max" or len(given) < 4 or not updates or updates[-1].lr > 0.6 * updates[0].lr:
+            continue
+        falls = sum(later < earlier for earlier, later in itertools.pairwise(given))
+        if falls >= 0.7 * (len(given) - 1) and given[-1] < 0.9 * given[0]:
+            return (
+                f'with mode="max" it was given {number(given[0])} at first and {number(given[-1])} at last, falling in '
+                f"{falls} of {count(len(given) - 1, 'step')}; lr went from {number(updates[0].lr)} to "
+                f"{number(updates[-1].lr)}"
+            )
+    return ""

@@ -1,0 +1,62 @@
+"""How does one ask the doctor about a script? By running it under watch.
+
+    python -m course_utils.doctor [--steps N] [--json] script.py [arguments of the script]
+
+Prints the report after what the script prints. Exit status: 0 healthy or notes only, 1 a warning, 2 an error among the
+findings, 3 an exception that no finding explains.
+"""
+
+import argparse
+import contextlib
+import json
+import runpy
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from course_utils.doctor.report import Report
+from course_utils.doctor.watching import watch
+
+__all__ = ["main"]
+
+_STATUS = {"note": 0, "warning": 1, "error": 2}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a script under watch, print the report, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m course_utils.doctor", description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, help="observe only the first so many steps")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, alone on stdout")
+    parser.add_argument("script", type=Path)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="are passed to the script")
+    asked = parser.parse_args(arguments)
+    if not asked.script.is_file():
+        parser.error(f"script must be a file, got {str(asked.script)!r}; try python -m course_utils.doctor train.py")
+    report = _run(asked.script, asked.arguments, steps=asked.steps, quiet=asked.json)
+    print(json.dumps(report.as_dict(), indent=2) if asked.json else f"\n{report}")
+    if report.findings:
+        return _STATUS[report.findings[0].severity]
+    stopped = report.recording is not None and report.recording.stop is not None
+    return 3 if stopped else 0
+
+
+def _run(script: Path, arguments: Sequence[str], *, steps: int | None, quiet: bool) -> Report:
+    """Run ``script`` as ``python script`` would; its exception is printed and ends it."""
+    argv, path, report = sys.argv, sys.path[:], Report()
+    sys.argv, sys.path[0] = [str(script), *arguments], str(script.resolve().parent)
+    try:
+        with contextlib.redirect_stdout(sys.stderr if quiet else sys.stdout), watch(steps=steps) as report:
+            runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as ended:
+        if ended.code not in (None, 0):
+            print(f"the script ended with exit status {ended.code}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.argv, sys.path[:] = argv, path
+    return report
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

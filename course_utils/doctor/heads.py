@@ -1,0 +1,103 @@
+"""What is a loss function given? How its input was made, and a few numbers of input and target."""
+
+import weakref
+
+import torch
+from torch import Tensor
+
+from course_utils.doctor import measures, vitals
+from course_utils.doctor.batches import Batches
+from course_utils.doctor.calls import Call
+from course_utils.doctor.events import LossComputed
+from course_utils.doctor.graph import bounded_by, squashed_by, squashes_batch
+from course_utils.doctor.numbers import Ledger, Note
+from course_utils.doctor.recording import LossHead
+
+__all__ = ["Heads"]
+
+_AMOUNTS = ("mse", "l1", "smooth_l1", "huber")
+_CLASSES = ("cross_entropy", "nll")
+
+
+class Heads:
+    """Looks at each call of a loss function, and at the latest call of a model before it."""
+
+    def __init__(self, ledger: Ledger, batches: Batches) -> None:
+        self._ledger, self._batches = ledger, batches
+        self._inputs: weakref.ref[Tensor] | None = None
+        self._call: Call | None = None
+
+    def forward(self, inputs: Tensor | None, call: Call) -> None:
+        """A model was called with ``inputs``."""
+        self._inputs = None if inputs is None else weakref.ref(inputs)
+        self._call = call
+
+    def kind_of(self, event: LossComputed) -> LossHead:
+        """In which way the loss function was called."""
+        inputs, target = event.inputs, event.target
+        return LossHead(
+            event.kind,
+            squashed_by(inputs.grad_fn),
+            with_gradients=event.output.requires_grad,
+            bounded=bounded_by(inputs.grad_fn),
+            over_batch=squashes_batch(inputs.grad_fn),
+            broadcast=_stretched(inputs, target) if event.kind in _AMOUNTS else "",
+            swapped=target.requires_grad and not inputs.requires_grad,
+        )
+
+    def notes(self, event: LossComputed, step: int) -> list[Note]:
+        """A few numbers of input and target."""
+        kind, scores, target = event.kind, event.inputs, event.target
+        found = [Note(measures.Labels, kind, step, vitals.of_labels(target))]
+        if scores.dim() >= 2 and scores.shape[1] >= 2:
+            found.append(Note(measures.ScoreRows, kind, step, vitals.of_rows(scores)))
+        if kind in _AMOUNTS and target.is_floating_point():
+            found.append(Note(measures.HeadScale, kind, step, vitals.of_amounts(scores, target)))
+        of_classes = kind in _CLASSES and not target.is_floating_point() and scores.dim() == target.dim() + 1
+        of_two = kind == "bce_with_logits" and scores.numel() == len(target)
+        if (of_classes or of_two) and target.numel():
+            found.append(Note(measures.Balance, kind, step, vitals.of_balance(scores, target)))
+        if of_classes:
+            found += self._against_inputs(target, step)
+        return found
+
+    def _against_inputs(self, target: Tensor, step: int) -> list[Note]:
+        """How labels stand to the inputs of the latest model: one label an input, or one a token."""
+        inputs = None if self._inputs is None else self._inputs()
+        if inputs is None or self._call is None:
+            return []
+        batch = self._call.batch
+        if batch is not None and target.dim() == 1 and len(target) == len(inputs) and inputs.is_floating_point():
+            self._batches.labelled(batch, target)
+        if inputs.is_floating_point() or inputs.dtype == torch.bool or inputs.numel() != target.numel():
+            return []
+        if inputs.dim() < 2 or inputs.shape[1] < 2:
+            return []
+        share = (inputs.reshape(-1) == target.reshape(-1)).double().mean()
+        return [Note(measures.Copied, None, step, {"share": share})]
+
+
+def _stretched(inputs: Tensor, target: Tensor) -> str:
+    """How ``(N, 1)`` and ``(N,)`` become ``(N, N)``: each is repeated along the other, one of them over the batch."""
+    if inputs.shape != target.shape or not inputs.dim():
+        return ""
+    repeated = [_repeated(tensor) for tensor in (inputs, target)]
+    if not all(repeated) or 0 not in repeated[0] | repeated[1] or repeated[0] & repeated[1]:
+        return ""
+    sizes = [_before(tensor, those) for tensor, those in zip((inputs, target), repeated, strict=True)]
+    return " against ".join(f"({', '.join(size)})" for size in sizes)
+
+
+def _repeated(tensor: Tensor) -> set[int]:
+    """The dimensions along which the same numbers come again."""
+    return {
+        dim for dim, (size, step) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)) if size > 1 and not step
+    }
+
+
+def _before(tensor: Tensor, repeated: set[int]) -> list[str]:
+    """The sizes before ``tensor`` was stretched, the batch's as N."""
+    sizes = [
+        "1" if dim in repeated else "N" if size == len(tensor) else str(size) for dim, size in enumerate(tensor.shape)
+    ]
+    return sizes[1:] if 0 in repeated else sizes

@@ -1,0 +1,111 @@
+"""Where did NaN come from? The first number that is not finite, found in the step in which it comes up."""
+
+import math
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from course_utils.doctor.graph import nodes, operation
+from course_utils.doctor.recording import NotFinite
+
+__all__ = ["Origin"]
+
+_PART = 65_536  # numbers of a tensor that are looked at in every step
+_STEEP = ("Sqrt", "Pow", "LinalgVectorNorm", "Norm", "Log", "Log2", "Div", "Acos", "Asin", "Atan2", "Std", "Where")
+_Weak = weakref.ref[Tensor] | None
+
+
+class Origin:
+    """Follows inputs, scores, targets, gradients and weights until one of them is not finite."""
+
+    def __init__(self) -> None:
+        self.found: NotFinite | None = None
+        self._suspect: NotFinite | None = None
+        self._inputs: _Weak = None
+        self._scores: _Weak = None
+        self._targets: list[weakref.ref[Tensor]] = []
+
+    def forward(self, inputs: Tensor | None) -> None:
+        """A model is called."""
+        self._inputs = None if inputs is None else weakref.ref(inputs)
+
+    def head(self, scores: Tensor, target: Tensor) -> None:
+        """A loss function is called."""
+        self._scores = weakref.ref(scores)
+        self._targets = [*self._targets[-3:], weakref.ref(target)]
+
+    def backward_begins(self, loss: Tensor, weights: Iterable[Tensor], step: int) -> None:
+        """A backward pass begins."""
+        if self.found is not None or loss.dim() or math.isfinite(float(loss)):
+            return
+        for name, tensors in (("inputs", [self._inputs]), ("targets", self._targets)):
+            if said := _broken(tensors):
+                self.found = NotFinite(name, step, said)
+                return
+        if any(not _finite(weight) for weight in weights):
+            self.found = NotFinite("update", step, "some weights were no longer finite before the forward pass")
+        elif said := _broken([self._scores]):
+            self.found = NotFinite("forward", step, f"inputs and weights were finite, the scores were not: {said}")
+        else:
+            steep = _steep(loss)
+            self.found = NotFinite("loss", step, f"inputs and weights were finite, the loss was {float(loss):g}{steep}")
+
+    def backward_ended(self, loss: Tensor, gradients: Sequence[Tensor], step: int) -> None:
+        """A backward pass from a loss that was finite is done; what it left is judged once a step has used it."""
+        if self.found is not None or self._suspect is not None or all(map(_finite, gradients)):
+            return
+        for name, tensors in (("targets", self._targets), ("inputs", [self._inputs])):
+            if said := _broken(tensors):
+                self._suspect = NotFinite(name, step, said, masked=True)
+                return
+        said = f"the loss was {float(loss):.3g}, and its gradient was not finite{_steep(loss)}"
+        self._suspect = NotFinite("backward", step, said, masked=True)
+
+    def step_ended(self, optimizer: Optimizer, weights: Sequence[Tensor], step: int) -> None:
+        """A step has used the gradients."""
+        suspect, self._suspect = self._suspect, None
+        if self.found is not None or all(map(_finite, weights)):
+            return
+        if suspect is None:
+            kinds = " and ".join(sorted({str(weight.dtype).removeprefix("torch.") for weight in weights}))
+            eps = optimizer.defaults.get("eps")
+            small = f"; eps is {eps:g}" if eps is not None else ""
+            if eps and any(torch.tensor(eps, dtype=weight.dtype) == 0 for weight in weights):
+                small += f", which is 0 in {kinds}"
+            said = f"loss and gradients were finite; {type(optimizer).__name__} made {kinds} weights NaN{small}"
+            suspect = NotFinite("update", step, said, masked=True)
+        self.found = suspect
+
+
+def _broken(tensors: Sequence[Any]) -> str:
+    """How many numbers of the first of ``tensors`` that has any are not finite."""
+    for reference in tensors:
+        tensor = None if reference is None else reference()
+        if tensor is None or not tensor.is_floating_point() or _finite(tensor):
+            continue
+        wrong = int((~tensor.isfinite()).sum())
+        if wrong:
+            return f"{wrong} of {tensor.numel():,} numbers were not finite"
+    return ""
+
+
+def _finite(tensor: Tensor) -> bool:
+    """Whether all of ``tensor``, or of its first part, is finite."""
+    some = tensor.detach()
+    if some.is_sparse or not some.is_floating_point():
+        return True
+    if some.numel() > _PART and some.dim():
+        some = some[: max(1, len(some) * _PART // some.numel())]
+    # A sum is NaN or infinite where one of its terms is, and costs less than a look at each.
+    return math.isfinite(float(some.sum(dtype=torch.float32 if some.dtype.itemsize < 4 else None)))
+
+
+def _steep(loss: Tensor) -> str:
+    """The operations behind ``loss`` whose slope, or value, has no bound."""
+    kinds = dict.fromkeys(operation(node) for node in nodes(loss.grad_fn)) if loss.grad_fn is not None else {}
+    steep = [kind.lower() for kind in kinds if kind in _STEEP]
+    return f"; behind it stand {', '.join(steep)}" if steep else ""

@@ -1,0 +1,86 @@
+"""Which ``state_dict()`` is only another name for the model? Follows those that are kept while the training goes on."""
+
+import gc
+import weakref
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from course_utils.doctor.recording import KeptState
+
+__all__ = ["States"]
+
+_OLD = 3  # updates after which a state was meant to be kept
+_SCANS = 4
+
+
+@dataclass(slots=True)
+class _Taken:
+    state: weakref.ref[Any]
+    addresses: frozenset[int]
+    step: int
+    facts: KeptState | None = None
+    excused: bool = False  #: written to a file, or copied
+
+
+class States:
+    """The states taken since the first update."""
+
+    def __init__(self) -> None:
+        self._taken: list[_Taken] = []
+        self._scans = 0
+
+    def taken(self, module: nn.Module, state: Any, step: int) -> None:
+        """``module.state_dict()`` has returned ``state``, after ``step`` updates."""
+        if step and state:
+            self._taken = [one for one in self._taken if one.state() is not None or one.facts is not None][-20:]
+            tensors = (*module.parameters(), *module.buffers())
+            addresses = frozenset(tensor.data_ptr() for tensor in tensors if tensor.numel())
+            self._taken.append(_Taken(weakref.ref(state), addresses, step))
+
+    def saved(self) -> None:
+        """Something was written to a file: that may have been all that the state was taken for."""
+        for one in self._taken:
+            one.excused = one.excused or one.state() is not None
+
+    def loaded(self, module: nn.Module, state: Any, step: int) -> None:
+        """``state`` is about to be loaded into ``module``."""
+        own = {tensor.data_ptr() for tensor in module.parameters() if tensor.numel()}
+        for one in self._taken:
+            if one.state() is state and step > one.step and own & one.addresses:
+                facts = self._look(one, step)
+                one.facts = replace(facts, loaded=True) if facts is not None else one.facts
+
+    def look(self, step: int) -> None:
+        """Notice what is still kept after ``step`` updates."""
+        for one in self._taken:
+            if one.facts is None and not one.excused and step >= one.step + _OLD:
+                facts = self._look(one, step)
+                if facts is not None and self._scans < _SCANS:
+                    self._scans += 1
+                    one.excused = _copied(one.state())
+                    one.facts = None if one.excused else facts
+
+    def facts(self) -> tuple[KeptState, ...]:
+        """The states that were kept without a copy."""
+        return tuple(
+            one.facts for one in self._taken if one.facts is not None and not (one.excused and not one.facts.loaded)
+        )
+
+    def _look(self, one: _Taken, step: int) -> KeptState | None:
+        state = one.state()
+        tensors = [value for value in state.values() if isinstance(value, Tensor)] if state is not None else []
+        shared = sum(tensor.data_ptr() in one.addresses for tensor in tensors)
+        return KeptState(one.step, step - one.step, shared, len(tensors)) if shared else None
+
+
+def _copied(state: Any) -> bool:
+    """Whether another dict holds tensors of the same names in a memory of its own."""
+    name, tensor = next((pair for pair in state.items() if isinstance(pair[1], Tensor)), ("", None))
+    for thing in gc.get_objects():
+        if tensor is not None and isinstance(thing, dict) and thing is not state and len(thing) == len(state):
+            other = thing.get(name)
+            if isinstance(other, Tensor) and other.data_ptr() != tensor.data_ptr() and thing.keys() == state.keys():
+                return True
+    return False

@@ -1,0 +1,59 @@
+"""Which terms does a loss consist of, and does each of them reach anything that steps?"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from torch import Tensor
+
+from course_utils.doctor.gradients import Gradients
+from course_utils.doctor.graph import leaves, nodes, operation, terms
+from course_utils.doctor.measures import Penalty
+from course_utils.doctor.numbers import Ledger, Note
+from course_utils.doctor.recording import TermFacts
+
+__all__ = ["Terms"]
+
+_Key = tuple[int, str, int, int]  # place, operation, terms of the sum, number of the sum
+
+
+class Terms:
+    """Takes the sums apart from which backward passes start."""
+
+    def __init__(self, ledger: Ledger, gradients: Gradients) -> None:
+        self._ledger, self._gradients = ledger, gradients
+        self._reach: list[tuple[int, _Key, frozenset[int]]] = []
+        self._sums: dict[tuple[frozenset[int], ...], int] = {}  # by what their terms reach
+
+    def backward_begins(self, loss: Tensor, values: Mapping[int, Tensor], calls: Collection[int], step: int) -> None:
+        """A backward pass is about to start; ``values`` are those of the mean losses behind it, by running number.
+
+        ``calls`` are the running numbers of what models have put out.
+        """
+        parts = terms(loss.grad_fn) if loss.grad_fn is not None and not loss.dim() else []
+        if len(parts) < 2:
+            return
+        number = self._gradients.follow()
+        data, penalties, reach = [], 0, []
+        for node, scaled in parts:
+            behind = list(nodes(node))
+            reach.append(frozenset(self._gradients.numbers_of(leaves(behind))))
+            if int(node._sequence_nr()) in values and not scaled:
+                data.append(values[int(node._sequence_nr())])
+            else:
+                penalties += not any(int(one._sequence_nr()) in calls for one in behind)
+        sum_number = self._sums.setdefault(tuple(reach), len(self._sums))
+        for place, ((node, _), reached) in enumerate(zip(parts, reach, strict=True)):
+            self._reach.append((number, (place, operation(node).lower(), len(parts), sum_number), reached))
+        if penalties and len(data) + penalties == len(parts) and data:
+            known = {"total": loss.detach().clone(), "data": sum(data[1:], data[0]).clone()}
+            self._ledger.add(Note(Penalty, None, step, known))
+
+    def facts(self) -> tuple[TermFacts, ...]:
+        """What is known of each term."""
+        passes, used = Counter[_Key](), Counter[_Key]()
+        for number, key, reached in self._reach:
+            stepped = self._gradients.used.get(number, set())
+            if stepped:  # a pass that no step has used says nothing of its terms
+                passes[key] += 1
+                used[key] += bool(stepped & reached)
+        return tuple(TermFacts(*key, count, used[key]) for key, count in passes.items())

@@ -1,0 +1,39 @@
+"""What did the learner hand over? Tensors found in arguments of any form, and the words of an exception."""
+
+from typing import Any
+
+from torch import Tensor
+
+from course_utils.doctor.recording import Stop
+
+__all__ = ["first_line", "first_tensor", "several", "stop_of"]
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """The first tensor in a model's output or arguments, which may be tuples or dicts."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return next((found for found in map(first_tensor, value) if found is not None), None)
+    return None
+
+
+def several(tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors that were given, one or several."""
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+
+
+def first_line(error: BaseException) -> str:
+    """What ``error`` says in its first line, cut to a length that can be shown."""
+    try:
+        said = str(error)
+    except Exception:  # the learner's own exception may be broken, and passes on all the same
+        return ""
+    return (said.splitlines() or [""])[0][:160]
+
+
+def stop_of(error: BaseException) -> Stop:
+    """What is remembered of the exception that ended a block."""
+    return Stop(type(error).__name__, first_line(error))
