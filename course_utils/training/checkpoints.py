@@ -29,7 +29,7 @@ __all__ = ["CheckpointError", "load", "previous_path", "save"]
 
 FORMAT = 1
 STRAYS_LIVE_S = 600
-WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # until a virus scanner lets go
+WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # a virus scanner holds files
 
 _FIRST_WORDS = b"course_utils checkpoint "
 _FIRST_LINE = re.compile(_FIRST_WORDS + rb"(\d{1,9}) (\d{1,18}) ([0-9a-f]{64})\n")
@@ -171,7 +171,7 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _move(file: Path, target: Path) -> None:
-    """Put ``file`` in the place of ``target``; on Windows, where a virus scanner may hold it for a moment, once more."""
+    """Put ``file`` in the place of ``target``; on Windows, where a virus scanner may hold it, with a few tries."""
     for wait_s in WAITS_S:
         try:
             file.replace(target)
