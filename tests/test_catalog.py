@@ -3,7 +3,9 @@
 import dataclasses
 import importlib.util
 import math
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -610,3 +612,15 @@ def test_running_the_script_writes_the_figures_and_says_their_texts(draw, monkey
     draw.main()
     assert [path.stem for path in sorted(tmp_path.iterdir())] == FIGURES
     assert all(text in capsys.readouterr().out for text in [draw.ALT[FIGURES[0]]])
+
+
+@pytest.mark.parametrize("table", ["optimizers", "schedulers"])
+def test_a_table_is_printed_on_a_terminal_that_knows_only_ascii(table):
+    command = [sys.executable, "-c", f"from course_utils import catalog; print(catalog.{table}())"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    printed = done.stdout.decode("ascii")
+    assert "+====" in printed
+    assert "Adam" in printed or "StepLR" in printed

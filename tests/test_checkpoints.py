@@ -453,6 +453,24 @@ def test_a_disk_that_fails_says_why_and_leaves_the_old_checkpoints(two, monkeypa
     failing_save(two, f"run.pt was not written: .*{words}.*What was there is intact")
 
 
+def test_on_windows_a_file_that_a_scanner_holds_is_moved_a_moment_later(tmp_path, monkeypatch):
+    (tmp_path / "new").write_bytes(b"new")
+    replace, refused = Path.replace, []
+
+    def held(file, target):
+        if len(refused) < 3:
+            refused.append(target)
+            raise PermissionError(13, "Access is denied")
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", held)
+    monkeypatch.setattr(files, "WAITS_S", (0.01, 0.01, 0.01))
+    files._move(tmp_path / "new", tmp_path / "run.pt")
+    monkeypatch.undo()
+    assert (tmp_path / "run.pt").read_bytes() == b"new"
+    assert len(refused) == 3
+
+
 def test_a_real_limit_of_the_system_in_the_middle_of_a_write_leaves_the_old_checkpoints(two):
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -6,6 +6,8 @@ The HTML sets no colour of its own, so it follows the light or dark theme around
 
 import html
 import re
+import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -121,7 +123,10 @@ class Table(Generic[Row]):
         cells = [[row.cell(column) for column in self.columns] for row in self.rows]
         widths = _column_widths([[f"{heading}  " for heading in headings], *cells])
         wrapped = [[_wrap(cell, width) for cell, width in zip(line, widths, strict=True)] for line in cells]
-        return tabulate(wrapped, headings, "simple_grid", disable_numparse=True)
+        text = tabulate(wrapped, headings, "simple_grid", disable_numparse=True)
+        if _can_be_printed(text):
+            return text
+        return _plain(tabulate(wrapped, headings, "grid", disable_numparse=True))
 
     def _repr_html_(self) -> str:
         cells = [[_html_cell(row, column) for column in self.columns] for row in self.rows]
@@ -129,6 +134,21 @@ class Table(Generic[Row]):
         page = re.sub(" +</t([hd])>", r"</t\1>", page)  # the padding that only plain text needs
         page = page.replace("<table>", f'<table style="{TABLE_STYLE}">')
         return re.sub("<t([hd])>", rf'<t\1 style="{CELL_STYLE}">', page)
+
+
+def _can_be_printed(text: str) -> bool:
+    """Whether the terminal has all these characters; one in ASCII has no frames."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(text: str) -> str:
+    """The text in ASCII: letters without their accents, and a question mark for what has no letter."""
+    letters = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return letters.encode("ascii", "replace").decode()
 
 
 def _column_widths(lines: list[list[str]]) -> list[int]:

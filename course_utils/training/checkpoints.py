@@ -29,6 +29,7 @@ __all__ = ["CheckpointError", "load", "previous_path", "save"]
 
 FORMAT = 1
 STRAYS_LIVE_S = 600
+WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # a virus scanner holds files
 
 _FIRST_WORDS = b"course_utils checkpoint "
 _FIRST_LINE = re.compile(_FIRST_WORDS + rb"(\d{1,9}) (\d{1,18}) ([0-9a-f]{64})\n")
@@ -128,8 +129,8 @@ def _replace(file: Path, content: bytes) -> None:
         _write(fresh, content)
         if _is_whole(old):
             _link(file, kept)
-            kept.replace(previous_path(file))
-        fresh.replace(file)
+            _move(kept, previous_path(file))
+        _move(fresh, file)
         _sync_folder(file.parent)
     finally:
         fresh.unlink(missing_ok=True)
@@ -167,6 +168,17 @@ def _write(file: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _move(file: Path, target: Path) -> None:
+    """Put ``file`` in the place of ``target``; on Windows, where a virus scanner may hold it, with a few tries."""
+    for wait_s in WAITS_S:
+        try:
+            file.replace(target)
+            return
+        except PermissionError:
+            time.sleep(wait_s)
+    file.replace(target)
 
 
 def _link(file: Path, name: Path) -> None:

@@ -117,6 +117,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"tests/tools/nbval_repairs.py repairs nbval {_NBVAL}, found {nbval.__version__}")
     if config.option.nbval_sanitize_with or config.option.nbdime:
         raise pytest.UsageError("--nbval-sanitize-with and --nbdime do nothing here; see tests/tools/nbval_repairs.py")
+    if getattr(config.option, "dist", "no") not in ("no", "loadfile", "loadscope"):
+        config.option.dist = "loadfile"  # the cells of a notebook need one kernel, whatever -n alone would do
     set_defaults()
 
 

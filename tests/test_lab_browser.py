@@ -1,0 +1,99 @@
+"""What does a student meet? The command of `make lab`, its settings, a fresh home, and the address that it prints."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.lab import CHROMIUM, chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "out" / "browser"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium, or set CHROMIUM to its path"),
+]
+
+
+@contextlib.contextmanager
+def lab_of_a_student(home):
+    """The address that the command of `make lab` prints; `start.lab` runs the very same, in this environment."""
+    code = (
+        "import start, pathlib, sys; start.python_of = lambda _: pathlib.Path(sys.executable); start.lab(['--port=0'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "DISPLAY", "WAYLAND"))}
+    log = home / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, env={**kept, "HOME": str(home)}, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 90
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+", log.read_text(encoding="utf-8"))):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.2)
+        yield found.group()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with lab_of_a_student(tmp_path_factory.mktemp("home")) as address, chromium(width=1400, height=1000) as page:
+        page.goto(address)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        page.wait_for_function(
+            """() => document.querySelector('.jp-MarkdownOutput img[alt]')?.naturalWidth > 0
+                && !document.querySelector('#jupyterlab-splash')""",
+            timeout=120_000,
+        )
+        KEPT.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=KEPT / "make_lab.png")
+        yield page
+
+
+def test_the_printed_address_opens_notebook_01(page):
+    assert page.locator(".jp-Notebook h1").first.inner_text().startswith("01 ")
+
+
+def test_every_picture_of_the_prose_shows(page):
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll('.jp-MarkdownOutput img[alt]')]
+            .map(image => [image.alt.length > 40, image.naturalWidth > 500])"""
+    )
+    assert shown == [[True, True]] * 4
+
+
+def test_no_question_about_news_covers_the_page(page):
+    assert page.locator(".Toastify__toast").count() == 0
+
+
+def test_a_link_of_the_contents_ends_at_its_heading(page):
+    links = page.locator(".jp-MarkdownOutput a[href^='#']:not(.jp-InternalAnchorLink)")
+    targets = links.evaluate_all("links => links.map(a => decodeURI(a.getAttribute('href')))")
+    assert len(targets) >= 5
+    astray = []
+    for number, target in enumerate(targets[:7]):
+        links.nth(number).evaluate("a => a.click()")
+        page.wait_for_timeout(500)
+        top, height = page.evaluate(
+            """id => {
+                const box = [...document.querySelectorAll('.jp-Notebook h1, .jp-Notebook h2, .jp-Notebook h3')]
+                    .find(h => h.id === id || h.dataset.jupyterId === id)?.getBoundingClientRect();
+                return [box ? box.top : -1, window.innerHeight];
+            }""",
+            target[1:],
+        )
+        if not 0 <= top < height - 20:
+            astray.append((target, top))
+    assert astray == []
