@@ -103,7 +103,7 @@ def check_softmax_floor(answer: Answer) -> str:
         if not same_number(returned, wanted, rel_tol=4e-6):
             why = _why_floors_differ(got, classes)
             raise NotYetError(f"with {classes} classes the floor is {_apart(wanted, got)}; {why}")
-    return "with 1,000 classes the loss can fall from 6.908 to 5.910; less than one nat, as with any number of classes."
+    return "with 1,000 classes the loss can fall from 6.908 to 5.909: less than one nat, as with any number of classes."
 
 
 def _why_floors_differ(got: float, classes: int) -> str:
