@@ -25,11 +25,24 @@ from course_utils.checks.overview import (
     check_repaired_step,
     check_torch_lr,
 )
+from course_utils.checks.own_optimizer import check_lion
+from course_utils.checks.practice import (
+    check_clipped_update,
+    check_decay_groups,
+    check_ema_update,
+    check_fine_tuning,
+    check_take_checkpoint,
+)
 
 __all__ = [
+    "check_clipped_update",
+    "check_decay_groups",
     "check_diagnoses",
+    "check_ema_update",
     "check_fair_comparison",
+    "check_fine_tuning",
     "check_largest_stable_lr",
+    "check_lion",
     "check_lr_after",
     "check_mean_loss_per_image",
     "check_momentum_step",
@@ -41,6 +54,7 @@ __all__ = [
     "check_running_loss",
     "check_softmax_floor",
     "check_stop_early",
+    "check_take_checkpoint",
     "check_torch_lr",
     "check_total_steps",
     "check_train_step",
