@@ -13,7 +13,7 @@ from tests.helpers.lessons import Exercise, lesson
 
 LESSONS = {
     stem: lesson(stem, until="## 7 The clinic")
-    for stem in ("01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler")
+    for stem in ("01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler", "06_curvature")
 }
 EXERCISES = [(stem, exercise) for stem, part in LESSONS.items() for exercise in part.exercises()]
 OF_THE_CLINIC = {"check_diagnoses", "check_repairs"}

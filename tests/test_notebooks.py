@@ -1,4 +1,4 @@
-"""The four notebooks as files: run, in normal form, without stray outputs, dead links or unexplained exceptions.
+"""The notebooks as files: run, in normal form, without stray outputs, dead links or unexplained exceptions.
 
 `pytest --nbval` runs them; here nothing runs but `make outputs` on two tiny notebooks. Each rule yields its complaints,
 and is shown to have one about a notebook made to break it.
@@ -23,7 +23,7 @@ from course_utils import plots
 from tests.tools.comparing import CHAOTIC_TAG, SPREAD
 from tests.tools.store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
 
-NAMES = ["01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler"]
+NAMES = ["01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler", "06_curvature"]
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 LINES_A_CELL = 15
@@ -184,10 +184,10 @@ RULES: list[Rule] = [
 ]
 
 
-# --- the four notebooks -----------------------------------------------------------------------------------------------
+# --- the notebooks ----------------------------------------------------------------------------------------------------
 
 
-def test_exactly_the_four_notebooks_exist() -> None:
+def test_exactly_these_notebooks_exist() -> None:
     assert [path.stem for path in PATHS] == NAMES
 
 
