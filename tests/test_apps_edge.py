@@ -147,7 +147,7 @@ def test_the_picture_says_where_the_line_lies():
 
 
 def test_the_steps_of_a_run_are_checked():
-    with pytest.raises(ValueError, match="steps must be a whole number from 1 to 5000, got 0; try 1000"):
+    with pytest.raises(ValueError, match="steps must be a whole number from 1 to 2000, got 0; try 1000"):
         EdgeOfStability().trained(0)
     with pytest.raises(ValueError, match="seed must be"):
         EdgeOfStability(seed=-1)

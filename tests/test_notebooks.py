@@ -23,7 +23,14 @@ from course_utils import plots
 from tests.tools.comparing import CHAOTIC_TAG, SPREAD
 from tests.tools.store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
 
-NAMES = ["01_optimizer_overview", "02_one_epoch", "03_multi_epoch", "04_lr_scheduler", "05_optimizer_practice"]
+NAMES = [
+    "01_optimizer_overview",
+    "02_one_epoch",
+    "03_multi_epoch",
+    "04_lr_scheduler",
+    "05_optimizer_practice",
+    "06_curvature",
+]
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 LINES_A_CELL = 15

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EdgeOfStability"]
 
-_LR, _MOMENTUM, _MOST_STEPS, _PICTURED = (0.005, 2.0), (0.0, 0.95), 5_000, 400
+_LR, _MOMENTUM, _MOST_STEPS, _PICTURED = (0.005, 2.0), (0.0, 0.95), 2_000, 400
 _a_step_count = a_whole_number(1, _MOST_STEPS, example=1000)
 
 
@@ -62,7 +62,7 @@ class EdgeOfStability(App):
         return edge(self.lr, momentum=self.momentum)
 
     def trained(self, steps: int = 1_000) -> Trained:
-        """The run with the present settings from its start on, computed by torch, 1 to 5,000 steps.
+        """The run with the present settings from its start on, computed by torch, 1 to 2,000 steps.
 
         Raises:
             ValueError: ``steps`` is out of range.
