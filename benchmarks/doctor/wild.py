@@ -62,6 +62,10 @@ def _norm(recipe: Recipe) -> tuple[tuple[str, str], ...]:
     return (("BatchNorm1d", "32") if recipe.arch == "mlp" else ("BatchNorm2d", "8"),)
 
 
+def _padded(recipe: Recipe) -> Changes:
+    return {"data": parts.PADDED, "lr": "0.5" if recipe.optimizer == "SGD" else "0.02", "epochs": 10}
+
+
 def _held_out(recipe: Recipe) -> Changes:
     return {"more_data": HELD_OUT[recipe.frame.feed], "n": 256}
 
@@ -86,8 +90,8 @@ _PAIRS = (
     _Pair("targets-out-of-reach", "ProteomicsML/ProteomicsML#203",
           {"tail": (("ReLU", ""),)}, {}, {**_AMOUNT, "step": _step("$loss = $loss_fn($out.squeeze(1), $y - 2.5)")}),
     _Pair("targets-not-scaled", "discuss.pytorch.org/t/119029; PYSIASSIST: missing data preprocessing",
-          {"step": _step("$loss = $loss_fn($out.squeeze(1), 150000.0 + 40000.0 * $y)")},
-          {"step": _step("$loss = $loss_fn($out.squeeze(1), ($y - 1.5) / 1.1)")}, {**_AMOUNT, "lr": "0.003"}),
+          {"step": _step("$loss = $loss_fn($out.squeeze(1), 150000.0 + 40000.0 * $y)"), "lr": "0.003"},
+          {"step": _step("$loss = $loss_fn($out.squeeze(1), ($y - 1.5) / 1.1)")}, _AMOUNT),
     _Pair("gradients-thrown-away", "bytetriper/RAE#67; ZiqiaoPeng/DualTalk#9; tatsu-lab/alpaca_farm#57",
           {"step": lines(Z, parts.MICRO)}, {"step": parts.MICRO},
           {"after": "$opt.zero_grad()", "batch": 8, "epochs": 10}),
@@ -119,14 +123,14 @@ _PAIRS = (
           {"data": parts.TOKENS, "net": parts.NEXT, "lr": "0.3"}),
     _Pair("tokens-without-gradient", "InseeFrLab/torchTextClassifiers#92; mlwithme/TransformerTranslation#6",
           {"net": parts.attentive("x != 0")}, {"net": parts.attentive("x == 0")},
-          {"data": parts.PADDED, "lr": "0.02", "epochs": 10}),
+          _padded),
     _Pair("labels-change", "discuss.pytorch.org: inputs and labels shuffled apart",
           {"epoch_start": "$Y = $Y[torch.randperm(len($Y))]"},
           {"epoch_start": "$Y = $Y.clone()"}, {}, ("tensors",)),
     _Pair("workers-draw-the-same", "pytorch/pytorch#5059; xingyizhou/CenterNet#233; TorchDSP/torchsig#343",
           {"more_data": parts.drawn("float(self.draw.gauss(0, 1))")},
           {"more_data": parts.drawn("torch.randn(()).item()")},
-          {"dataset": "Drawn($X, $Y), num_workers=1", "epochs": 4}, ("flat", "function")),
+          {"dataset": "Drawn($X, $Y), num_workers=1"}, ("flat", "function")),
     _Pair("set-epoch-missing", "pytorch documentation of DistributedSampler: set_epoch",
           {}, {"epoch_start": "sampler.set_epoch(epoch)"},
           {"dataset": "TensorDataset($X, $Y), sampler=sampler", "shuffle": False, "more_data": parts.SHARE}, ("flat",)),
@@ -143,7 +147,7 @@ _PAIRS = (
     _Pair("penalty-dominates", "discuss.pytorch.org/t/153565; PYSIASSIST: improper hyperparameters",
           {"step": parts.punished("0.2")}, {"step": parts.punished("0.00002")}, {"epochs": 8, "lr": "0.01"}),
     _Pair("one-class-named", "discuss.pytorch.org/t/90655 and /23468; PYSIASSIST: defective dataset",
-          {"more_data": "$Y = (torch.rand(len($Y)) < 0.05).long()"}, {}, {"lr": "0.01", "epochs": 4, "n": 640}),
+          {"more_data": "$Y = (torch.rand(len($Y)) < 0.05).long()", "lr": "0.01"}, {}, {"epochs": 4, "n": 640}),
     _Pair("factor-is-the-rate", "lhoyer/MIC#60; pytorch/pytorch#78917",
           {"after": _PLAN + "LambdaLR($opt, lambda n: $lr * 0.97 ** n)"},
           {"after": _PLAN + "LambdaLR($opt, lambda n: 0.97 ** n)"}, {"epoch_end": "$sched.step()", "epochs": 8},

@@ -22,7 +22,7 @@ SERIES = "$Y = torch.randint(0, 4, ($n,))\n$X = torch.randn($n, 10, 12)\n$X[:, :
 TOKENS = "$Y = torch.randint(0, 12, ($n,))\n$X = ($Y[:, None] + 5 * torch.arange(9)) % 12"
 NEXT = "$built = nn.Sequential(nn.Embedding(12, 16), nn.Linear(16, 12))"
 PADDED = (
-    "$Y = torch.randint(0, 4, ($n,))\n$X = torch.randint(5, 20, ($n, 9))\n$X[:, 2] = 1 + $Y\n"
+    "$Y = torch.randint(0, 4, ($n,))\n$X = torch.randint(5, 20, ($n, 9))\n$X[:, :4] = 1 + $Y[:, None]\n"
     "$X[:, 5:] *= torch.arange(5, 9)[None] < torch.randint(5, 9, ($n, 1))"
 )
 CELL = """

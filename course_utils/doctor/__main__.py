@@ -47,10 +47,10 @@ def _run(script: Path, arguments: Sequence[str], *, steps: int | None, quiet: bo
     sys.argv, sys.path[0] = [str(script), *arguments], str(script.resolve().parent)
     try:
         with contextlib.redirect_stdout(sys.stderr if quiet else sys.stdout), watch(steps=steps) as report:
-            runpy.run_path(str(script), run_name="__main__")
-    except SystemExit as ended:
-        if ended.code not in (None, 0):
-            print(f"the script ended with exit status {ended.code}", file=sys.stderr)
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except SystemExit as ended:  # the script's own way to end
+                print(f"the script ended with exit status {ended.code or 0}", file=sys.stderr)
     except Exception:
         traceback.print_exc()
     finally:

@@ -106,7 +106,8 @@ class Gradients:
                 watched.mixed = watched.mixed or watched.used
                 watched.reached += 1
                 watched.passes.add(self._pass)
-                reached.append(watched)
+                if watched.first_sum is None:
+                    reached.append(watched)
         self._pass += 1
         return reached
 

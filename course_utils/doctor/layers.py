@@ -24,7 +24,7 @@ class Norms:
     calls: int = 0
     tiny: int = 0
     smallest: int = 0
-    frozen: weakref.WeakSet[nn.Module] | None = None
+    frozen: tuple[str, ...] = ()  #: names of those whose weights need no gradient
 
 
 class Layers:
@@ -52,16 +52,16 @@ class Layers:
         elif first.dim() == 3 and module.__dict__.get("batch_first") is False:
             self._sequences.append((type(module).__name__, tuple(first.shape)))
 
-    def model_ended(self, model: int) -> None:
-        """The model to which the latest calls belong has returned."""
+    def model_ended(self, module: nn.Module, model: int) -> None:
+        """``module``, to which the latest calls belong, has returned."""
         known = self.of_models.setdefault(model, Norms())
-        for module, size in self._norms:
+        frozen = [norm for norm, _ in self._norms if norm.track_running_stats and _is_frozen(norm)]
+        if frozen and not known.frozen:
+            known.frozen = tuple(name for name, layer in module.named_modules() if layer in frozen)
+        for _, size in self._norms:
             known.calls += 1
             known.tiny += size <= 2
             known.smallest = min(known.smallest or size, size)
-            if module.weight is not None and not module.weight.requires_grad and module.track_running_stats:
-                known.frozen = known.frozen if known.frozen is not None else weakref.WeakSet()
-                known.frozen.add(module)
         self._norms = []
 
     def head(self, target: Tensor, batch: tuple[int, ...] | None, batch_size: int | None) -> None:
@@ -92,3 +92,7 @@ class Layers:
     def sequences(self) -> tuple[Sequences, ...]:
         """What is known of each kind of layer that reads along the first dimension."""
         return tuple(Sequences(kind, calls, along, shape) for kind, (calls, along, shape) in self._counts.items())
+
+
+def _is_frozen(norm: nn.Module) -> bool:
+    return isinstance(norm.weight, Tensor) and not norm.weight.requires_grad

@@ -56,15 +56,11 @@ class Models:
 
     def facts(self, norms: Mapping[int, Norms]) -> tuple[ModelFacts, ...]:
         """Everything known of each model, with what its batch normalisations were given."""
-        return tuple(self._with(facts, norms.get(facts.number, Norms())) for facts in self._facts)
+        return tuple(_with(facts, norms.get(facts.number, Norms())) for facts in self._facts)
 
-    def _with(self, facts: ModelFacts, norms: Norms) -> ModelFacts:
-        model = self._registry.get(facts.number)
-        frozen = norms.frozen or ()
-        names = (
-            [name for name, layer in model.named_modules() if layer in frozen] if model is not None and frozen else []
-        )
-        return replace(facts, norms=norms.calls, tiny=norms.tiny, smallest=norms.smallest, moving=tuple(names))
+
+def _with(facts: ModelFacts, norms: Norms) -> ModelFacts:
+    return replace(facts, norms=norms.calls, tiny=norms.tiny, smallest=norms.smallest, moving=norms.frozen)
 
 
 def _sensitive(module: nn.Module) -> tuple[str, ...]:

@@ -332,7 +332,7 @@ class Observer:
         if batch is not None and batch.dim() >= 2 and batch.numel():
             call.batch = self._batches.look(batch, self.sources.active, self.step, model, scale)
         if self.closely:
-            self._layers.model_ended(model)
+            self._layers.model_ended(module, model)
         self._origin.forward(batch)
         self._heads.forward(batch, call)
         if batch is not None:

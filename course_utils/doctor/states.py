@@ -20,6 +20,7 @@ class _Taken:
     state: weakref.ref[Any]
     addresses: frozenset[int]
     step: int
+    before: float  #: the sum of its numbers when it was taken
     facts: KeptState | None = None
     excused: bool = False  #: written to a file, or copied
 
@@ -37,7 +38,7 @@ class States:
             self._taken = [one for one in self._taken if one.state() is not None or one.facts is not None][-20:]
             tensors = (*module.parameters(), *module.buffers())
             addresses = frozenset(tensor.data_ptr() for tensor in tensors if tensor.numel())
-            self._taken.append(_Taken(weakref.ref(state), addresses, step))
+            self._taken.append(_Taken(weakref.ref(state), addresses, step, _sum(state)))
 
     def saved(self) -> None:
         """Something was written to a file: that may have been all that the state was taken for."""
@@ -71,8 +72,15 @@ class States:
     def _look(self, one: _Taken, step: int) -> KeptState | None:
         state = one.state()
         tensors = [value for value in state.values() if isinstance(value, Tensor)] if state is not None else []
+        if not tensors or _sum(state) == one.before:
+            return None  # gone, or the model has not been trained further
         shared = sum(tensor.data_ptr() in one.addresses for tensor in tensors)
         return KeptState(one.step, step - one.step, shared, len(tensors)) if shared else None
+
+
+def _sum(state: Any) -> float:
+    values = [value for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()]
+    return sum(float(value.detach()[:1000].double().sum()) for value in values if value.dim())
 
 
 def _copied(state: Any) -> bool:

@@ -248,7 +248,7 @@ def targets_not_scaled(recording: Recording) -> Evidence | None:
     for kind, looks in recording.series(HeadScale).items():
         first, last = looks[0], looks[-1]
         ratio = first.target_size / max(first.size, 1.0)
-        if len(looks) < 5 or ratio < 100 or last.size > 0.5 * last.target_size:
+        if len(looks) < 5 or not ratio >= 100 or last.size > 0.5 * last.target_size:
             continue
         return Evidence(
             f"the targets of {kind} had a size of {number(first.target_size)}, the outputs {number(first.size)} at "

@@ -96,7 +96,7 @@ def dead_relus(recording: Recording) -> Evidence | None:
     return Evidence(
         f"{name} had {series[0].share:.0%} of its units at zero for the whole batch at step {series[0].step}, and "
         f"at least {share:.0%} in the later half of {count(len(series), 'measured batch')}",
-        severity="error" if share >= 0.95 else "warning",
+        severity="error" if share >= 0.95 and not _falls(recording) else "warning",
     )
 
 
@@ -267,6 +267,11 @@ def diverges(recording: Recording) -> bool:
     return bool(losses) and bool(_not_finite(losses) or _rising(recording, losses) or losses[0].value > 100)
 
 
+def _falls(recording: Recording) -> bool:
+    losses = [loss.value for loss in recording.measured(LossValue) if math.isfinite(loss.value)]
+    return len(losses) >= 10 and 0 <= _end(losses) < 0.7 * _start(losses)
+
+
 def _persistent(series: list[DeadUnits]) -> float:
     """The share of dead units that was never undercut in the later half of the run."""
     return min(measure.share for measure in series[len(series) // 2 :])
@@ -322,14 +327,14 @@ def not_finite(recording: Recording) -> Evidence | None:
 def penalty_dominates(recording: Recording) -> str:
     """Terms made of the weights alone are larger than the data's, which do not fall."""
     looks = recording.measured(Penalty)
-    if len(looks) < 6:
+    if len(looks) < 12:
         return ""
     first, data = looks[0], [look.data for look in looks]
-    if first.data <= 0 or first.total < 4 * first.data or _end(data) < 0.9 * _start(data[:6]):
+    if first.data <= 0 or first.total < 4 * first.data or _end(data) < 0.8 * _start(data[:6]):
         return ""
     return (
         f"the loss was {number(first.total)} at first, {number(first.data)} of it from the data; at the end "
-        f"{number(looks[-1].total)}, and {number(_end(data))} from the data, which has not fallen"
+        f"{number(looks[-1].total)}, and {number(_end(data))} from the data, which has hardly fallen"
     )
 
 
@@ -347,9 +352,9 @@ def penalty_dominates(recording: Recording) -> str:
 def one_class_named(recording: Recording) -> str:
     """Rare labels are there, are never named, and the loss is that of a constant guess."""
     for kind, looks in recording.series(Balance).items():
-        later = looks[len(looks) // 2 :]
-        labels = sum(look.count for look in later)
-        rare = sum(look.count * (1 - look.share) for look in later)
+        later = looks[2 * len(looks) // 3 :]
+        labels = sum(look.count for look in looks)
+        rare = sum(look.count * (1 - look.share) for look in looks)
         alike = len({look.common for look in looks}) == 1
         if len(looks) < 12 or not alike or labels == 0 or not 8 <= rare <= 0.1 * labels:
             continue
@@ -359,9 +364,8 @@ def one_class_named(recording: Recording) -> str:
         if any(look.named < 1 for look in later) or _end(losses) < 0.7 * guess:
             continue
         return (
-            f"{number(100 * (1 - share))} % of the labels of {kind} were of one class in the later half, and every "
-            "one of "
-            f"the scores named it; loss {number(_end(losses))}, and {number(guess)} without any look at the inputs"
+            f"{number(100 * (1 - share))} % of the labels of {kind} were of one class, and in the last third every "
+            f"score named it; loss {number(_end(losses))}, and {number(guess)} without any look at the inputs"
         )
     return ""
 

@@ -168,7 +168,7 @@ def frozen_norm_moves(recording: Recording) -> str:
         still = [name for name in model.moving if f"{name}.weight" not in names_of]
         if still and _is_optimized(recording, model):
             return (
-                f"{names(still)} of {model.kind} had requires_grad=False and was in training mode: "
+                f"layer {names(still)} of {model.kind} had requires_grad=False and was in training mode: "
                 "its running averages changed with every batch"
             )
     return ""

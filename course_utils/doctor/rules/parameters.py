@@ -70,9 +70,10 @@ def frozen_by_accident(recording: Recording) -> Evidence | str:
         return everything
     last, held = frozen[-1], [t for t in recording.tensors if frozen[0].optimizer in t.optimizers]
     learning = [tensor for tensor in held if tensor.trainable]
-    if learning and any(tensor.dims >= 2 for tensor in learning):
-        return ""  # some layers are frozen and others learn: so one tunes a model on purpose
-    rest = f"; only {names([tensor.name for tensor in learning])} can learn, no weight of a layer" if learning else ""
+    layers = [tensor for tensor in held if tensor.dims >= 2]
+    if learning and layers and layers[-1].trainable:
+        return ""  # the first layers are frozen and the last ones learn: so one tunes a model on purpose
+    rest = f"; only {names([tensor.name for tensor in learning])} can learn, not the last layer" if learning else ""
     return Evidence(
         f"{last.frozen} of the optimizer's {count(last.tensors, 'parameter tensor')} had requires_grad=False in all of "
         f"{count(len(frozen), 'step')}{rest}",

@@ -52,12 +52,12 @@ _SAID = (
     lesson="02_one_epoch.ipynb, section 6",
 )
 def stopped_by_an_error(recording: Recording) -> Evidence | None:
-    """The block ended with an error of torch whose meaning is known."""
+    """The block, or its last backward pass, ended with an error of torch whose meaning is known."""
     stop = recording.stop
-    if stop is None or stop.kind not in ("RuntimeError", "OutOfMemoryError"):
-        return None
+    failure = recording.backwards[-1].failure if recording.backwards else ""
+    message = stop.message if stop is not None and stop.kind in ("RuntimeError", "OutOfMemoryError") else failure
     for pattern, title, fix in _SAID:
-        if re.search(pattern, stop.message):
+        if re.search(pattern, message):
             strip = f"; order of calls: {recording.strip}" if recording.strip else ""
-            return Evidence(f"torch said: {stop.message}{strip}", title=title, fix=fix)
+            return Evidence(f"torch said: {message}{strip}", title=title, fix=fix)
     return None
