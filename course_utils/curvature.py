@@ -227,12 +227,12 @@ def _begin(start: Tensor | None, like: Tensor) -> Tensor:
     noise = _random_like(like, 0)
     if start is None or not start.any():
         return noise
-    mixed = start / start.norm() + WARM_NOISE * noise
+    mixed: Tensor = start / start.norm() + WARM_NOISE * noise
     return mixed / mixed.norm()
 
 
 def _random_like(like: Tensor, number: int) -> Tensor:
-    noise = torch.randn(len(like), generator=generator(0, "curvature", number), dtype=torch.float64).to(like)
+    noise: Tensor = torch.randn(len(like), generator=generator(0, "curvature", number), dtype=torch.float64).to(like)
     return noise / noise.norm()
 
 

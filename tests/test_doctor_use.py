@@ -54,7 +54,7 @@ def steps(count, *, clear=True):
 def script(tmp_path):
     def write(*, zero="optimizer.zero_grad()", end=""):
         path = tmp_path / "train.py"
-        path.write_text(SCRIPT.format(zero=zero, end=end))
+        path.write_text(SCRIPT.format(zero=zero, end=end), encoding="utf-8")
         return str(path)
 
     return write

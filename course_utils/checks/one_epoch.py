@@ -70,7 +70,7 @@ def _compare_count(answer: Answer, n: int, batch_size: int, drop_last: bool) -> 
 # ----------------------------------------------------------------------------------------------------- one step
 
 # One of them has a memory: an update by hand, or by an optimizer made anew, ends elsewhere.
-_OPTIMIZERS: tuple[dict[str, float], ...] = ({"lr": 0.5}, {"lr": 0.2, "momentum": 0.9, "weight_decay": 0.1})
+_OPTIMIZERS: tuple[dict[str, Any], ...] = ({"lr": 0.5}, {"lr": 0.2, "momentum": 0.9, "weight_decay": 0.1})
 
 
 @explained
@@ -87,7 +87,7 @@ def check_train_step(answer: Answer) -> str:
     return "after three steps your weights equal those of course_utils.training.train_step."
 
 
-def _weights_after(step: Answer, model: nn.Module, options: dict[str, float]) -> tuple[Tensor, list[Any], int]:
+def _weights_after(step: Answer, model: nn.Module, options: dict[str, Any]) -> tuple[Tensor, list[Any], int]:
     """All weights of a copy of ``model`` after three steps ``(m,)``, what they returned, the optimizer's steps."""
     copy = deepcopy(model)
     optimizer, steps = _counted(copy, options)
@@ -95,7 +95,7 @@ def _weights_after(step: Answer, model: nn.Module, options: dict[str, float]) ->
     return _flat(copy), returned, len(steps)
 
 
-def _counted(model: nn.Module, options: dict[str, float]) -> tuple[SGD, list[None]]:
+def _counted(model: nn.Module, options: dict[str, Any]) -> tuple[SGD, list[None]]:
     """An optimizer, and a list that gets longer with each of its steps."""
     optimizer, steps = SGD(model.parameters(), **options), list[None]()
     optimizer.register_step_post_hook(lambda *_: steps.append(None))
@@ -106,7 +106,7 @@ def _flat(model: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def _why_weights_differ(mine: Tensor, model: nn.Module, options: dict[str, float], steps: int) -> str:
+def _why_weights_differ(mine: Tensor, model: nn.Module, options: dict[str, Any], steps: int) -> str:
     """The known mistake that leads to these very weights, in words."""
     for mistake, words in _MISTAKES.items():
         if torch.allclose(mine, _weights_after(mistake, model, options)[0], rtol=1e-4, atol=1e-6):
