@@ -41,7 +41,7 @@ mutants: environment ## make about 200 small faults, one at a time, and see that
 	@$(BIN)/python -m tests.tools.mutate
 
 figures: environment ## draw images/ again
-	@for script in images/draw*.py images/inline.py; do $(BIN)/python $$script; done
+	@for script in images/draw*.py images/inline.py images/screenshot.py; do $(BIN)/python $$script; done
 
 reproduce: environment ## the source notes' experiments at full length, theirs beside ours
 	@$(BIN)/python -m benchmarks.reproduce

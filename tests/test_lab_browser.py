@@ -1,17 +1,10 @@
 """What does a student meet? The command of `make lab`, its settings, a fresh home, and the address that it prints."""
 
-import contextlib
-import os
-import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.lab import CHROMIUM, chromium
+from tests.helpers.lab import CHROMIUM, chromium, student_lab
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "out" / "browser"
@@ -22,34 +15,9 @@ pytestmark = [
 ]
 
 
-@contextlib.contextmanager
-def lab_of_a_student(home):
-    """The address that the command of `make lab` prints; `start.lab` runs the very same, in this environment."""
-    code = (
-        "import start, pathlib, sys; start.python_of = lambda _: pathlib.Path(sys.executable); start.lab(['--port=0'])"
-    )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "DISPLAY", "WAYLAND"))}
-    log = home / "log.txt"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=ROOT, env={**kept, "HOME": str(home)}, stdout=file, stderr=file,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 90
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+", log.read_text(encoding="utf-8"))):
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
-            time.sleep(0.2)
-        yield found.group()
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    with lab_of_a_student(tmp_path_factory.mktemp("home")) as address, chromium(width=1400, height=1000) as page:
+    with student_lab(tmp_path_factory.mktemp("home")) as address, chromium(width=1400, height=1000) as page:
         page.goto(address)
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
         page.wait_for_function(

@@ -11,8 +11,10 @@ The server listens on loopback only, keeps every file of its own in a temporary 
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -38,9 +40,11 @@ __all__ = [
     "outputs_by_cell",
     "run_all",
     "run_code",
+    "student_lab",
     "troubles",
 ]
 
+_ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 _FLAGS = [
     "--no-sandbox",
@@ -127,6 +131,31 @@ def chromium(*, width: int = 1300, height: int = 1000, scale: float = 1) -> Iter
             yield context.new_page()
         finally:
             context.close()
+
+
+@contextlib.contextmanager
+def student_lab(home: Path) -> Iterator[str]:
+    """The address that the command of `make lab` prints, for a user whose home is the empty folder ``home``."""
+    code = (
+        "import start, pathlib, sys; start.python_of = lambda _: pathlib.Path(sys.executable); start.lab(['--port=0'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "DISPLAY", "WAYLAND"))}
+    log = home / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=_ROOT, env={**kept, "HOME": str(home)}, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 90
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab\S*token=\w+", log.read_text(encoding="utf-8"))):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.2)
+        yield found.group()
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
 
 
 def open_notebook(page: Page, server: Server, path: str, *, timeout_s: float = 90) -> Notebook:
