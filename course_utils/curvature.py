@@ -227,13 +227,16 @@ def _begin(start: Tensor | None, like: Tensor) -> Tensor:
     noise = _random_like(like, 0)
     if start is None or not start.any():
         return noise
-    mixed: Tensor = start / start.norm() + WARM_NOISE * noise
-    return mixed / mixed.norm()
+    return _of_length_1(_of_length_1(start) + WARM_NOISE * noise)
 
 
 def _random_like(like: Tensor, number: int) -> Tensor:
-    noise: Tensor = torch.randn(len(like), generator=generator(0, "curvature", number), dtype=torch.float64).to(like)
-    return noise / noise.norm()
+    stream = generator(0, "curvature", number)
+    return _of_length_1(torch.randn(len(like), generator=stream, dtype=torch.float64).to(like))
+
+
+def _of_length_1(vector: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vector, dim=0)
 
 
 # ---- What follows from them ------------------------------------------------------------------------------------------

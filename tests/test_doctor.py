@@ -304,7 +304,7 @@ def broken(*_):
             "A rule could not be applied",
         ),
         ("observer.overlaps", broken, "an error of its own: LookupError"),
-        ("observer.squashed_by", broken, "an error of its own: LookupError"),
+        ("heads.squashed_by", broken, "an error of its own: LookupError"),
     ],
     ids=["rule", "recording", "probe"],
 )

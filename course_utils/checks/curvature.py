@@ -104,7 +104,7 @@ def check_change_in_a_step(answer: Answer) -> str:
 def check_hessian_vector_product(answer: Answer) -> str:
     """A verdict on ``answer(loss, w, v)``: the Hessian of ``loss(w)`` times ``v``, both ``(n,)``."""
     matrix, w, v = _a_problem()
-    losses = {
+    losses: dict[str, Callable[[Tensor], Tensor]] = {
         "w . A w / 2": lambda p: p @ matrix @ p / 2,
         "the sum of w^4": lambda p: (p**4).sum(),
         "a linear loss": lambda p: (p * torch.arange(1.0, 5, dtype=p.dtype)).sum(),

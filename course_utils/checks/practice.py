@@ -267,7 +267,7 @@ def _put(part: Any, name: str, state: Any) -> None:
 
 def _why_it_jumps(checkpoint: dict[str, Any]) -> str:
     """Which part is not that of the moment when it was taken."""
-    parts = _a_training()
+    parts: tuple[Any, ...] = _a_training()
     _go_on(parts, range(3))
     for name, part in zip(("model", "optimizer", "scheduler"), parts, strict=True):
         if _numbers(checkpoint[name]) != _numbers(part.state_dict()):
@@ -299,7 +299,7 @@ def check_ema_update(answer: Answer) -> str:
     """A verdict on ``answer(average, model, beta)``: one step of a moving average of the weights, in place."""
     for beta in _BETAS:
         model = _a_network()
-        average, wanted = copy.deepcopy(model), AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(beta))
+        average, wanted = copy.deepcopy(model), AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(beta))  # type: ignore[no-untyped-call]
         wanted.update_parameters(model)
         held = list(average.parameters())
         for seed in (10, 20):
