@@ -294,9 +294,9 @@ WRONG_REPAIRS: dict[str, tuple[str, Any, str]] = {
     "C, stepped after all epochs": ("C", trained(scheduler=stairs, at_the_end=4), "lrs 0.02, 0.02, 0.02, 0.02"),
     "C, stepped every epoch": ("C", trained(scheduler=lambda o: StepLR(o, 1, 0.1)), "0.02, 0.002, 0.0002"),
     "D, made anew at each step": ("D", anew_each_step, "optimizer-recreated"),
-    "an lr of nearly nothing": ("D", trained(lr=1e-9), "hardly learns"),
+    "an lr of nearly nothing": ("D", trained(lr=1e-9), "learning-rate-vanished"),
     "invented losses": (
-        "D", trained(lr=1e-7, returned=lambda losses: [2.3 - 0.01 * n for n in range(20)]), "hardly learned",
+        "D", trained(lr=1e-3, returned=lambda losses: [2.3 - 0.01 * n for n in range(20)]), "hardly learned",
     ),
     "losses of another training": ("E", trained(returned=invented), "but returned"),
     "losses as words": ("E", trained(returned=lambda losses: ["fell"]), "must return its losses"),
