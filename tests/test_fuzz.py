@@ -322,7 +322,7 @@ LEFT_OUT = {
     },
     "what the doors of all others are made of": set(arguments.__all__) - {"Array", "Check"},
     "IPython calls it": {"load_ipython_extension"},
-    "takes no argument": {"gaps", "optimizers", "schedulers", "this_worker"},
+    "takes no argument": {"gaps", "optimizers", "rules", "schedulers", "this_worker"},
 }  # fmt: skip
 
 
@@ -336,6 +336,7 @@ METHODS_LEFT_OUT = {
         "Report.fill",
     },
     "what assigning lr, momentum and optimizer calls": {"LiveTraining.change"},
+    "takes names of findings, which the tests of the doctor try": {"Report.assert_healthy"},
     "a field that holds torch's function": {"Run.loss_fn"},
 }  # fmt: skip
 

@@ -39,7 +39,9 @@ def test_every_contestant_raced_with_its_best_lr() -> None:
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, list[float]]:
     """The curves of the notebook's own cell, for 100 updates."""
-    (cell,) = (text for text in lesson("04_lr_scheduler").sources("code") if text.startswith("shapes = {"))
+    (cell,) = (
+        text for text in lesson("04_lr_scheduler").sources("code") if text.startswith('shapes = {\n    "constant"')
+    )
     names: dict[str, Any] = {"updates": 100, "partial": partial, "cosine": cosine, "step_decay": step_decay}
     names |= {"warmup_cosine": warmup_cosine, "lr_curve": lr_curve, "OneCycleLR": OneCycleLR}
     exec(cell.partition("plots.")[0], names)

@@ -52,7 +52,7 @@ class Report:
         """
         if self.recording is None:
             raise RuntimeError("the block has not ended; call assert_healthy() after it")
-        allowed, known = set(allow), {rule.name for rule in RULES}
+        allowed, known = {allow} if isinstance(allow, str) else set(allow), {rule.name for rule in RULES}
         if allowed - known:
             raise ValueError(f"allow must name findings, got {sorted(allowed - known)}; doctor.rules() lists all names")
         if any(finding.severity != "note" and finding.name not in allowed for finding in self.findings):

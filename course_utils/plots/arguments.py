@@ -83,7 +83,7 @@ def as_named_numbers(argument: str, named: Mapping[str, float] | None, *, positi
         fits=lambda number: number.ndim == 0 and bool(lowest < number < LARGEST),
         example="1.0",
     )
-    numbers = as_named(argument, named or {}, least=0)
+    numbers = as_named(argument, {} if named is None else named, least=0)
     return {name: float(check(f"{argument}[{name!r}]", number)) for name, number in numbers.items()}
 
 
