@@ -13,8 +13,7 @@ _LOADER_LESSON = "02_one_epoch.ipynb, section 2"
 @rule(
     title="Dimensions are exchanged with view() or reshape(), which moves no number.",
     why="view() and reshape() cut the same row of numbers into other pieces. Images (N, H, W, C) viewed as (N, C, H, "
-    "W) "
-    "are scrambled: each channel holds pieces of all three.",
+    "W) are scrambled: each channel holds pieces of all three.",
     fix="images = images.permute(0, 3, 1, 2)      # moves the channels, (N, H, W, C) to (N, C, H, W)",
     lesson=_INPUTS_LESSON,
     explains=(*FLAT,),
@@ -34,8 +33,7 @@ def view_for_transpose(recording: Recording) -> str:
 @rule(
     title="A layer that reads along time reads along the batch.",
     why="Without batch_first=True a recurrent layer takes (time, batch, features). Given (batch, time, features) it "
-    "runs "
-    "from image to image: the output for one depends on the others in its batch.",
+    "runs from image to image: the output for one depends on the others in its batch.",
     fix="self.lstm = nn.LSTM(features, hidden, batch_first=True)    # or x.transpose(0, 1)",
     lesson=_INPUTS_LESSON,
     explains=(*FLAT,),
@@ -46,9 +44,8 @@ def batch_taken_for_time(recording: Recording) -> str:
         if layer.along_batch >= 3 and layer.along_batch >= 0.7 * layer.calls:
             return (
                 f"{layer.kind} with batch_first=False was given {layer.shape}, and the first number was the batch's "
-                "size in "
-                f"{layer.along_batch} of {count(layer.calls, 'measured call')}: one sample's output depends on the "
-                "others"
+                f"size in {layer.along_batch} of {count(layer.calls, 'measured call')}: one sample's output depends on "
+                "the others"
             )
     return ""
 
@@ -91,8 +88,7 @@ def tokens_without_gradient(recording: Recording) -> str:
 @rule(
     title="The same inputs come with other labels later.",
     why="If inputs and labels are shuffled apart, or drawn by two loaders, a label says nothing of its input, and "
-    "there is "
-    "nothing to learn.",
+    "there is nothing to learn.",
     fix="order = torch.randperm(len(x))\nx, y = x[order], y[order]           # one order for both",
     lesson=_LOADER_LESSON,
     explains=(*FLAT,),
@@ -145,8 +141,7 @@ def set_epoch_missing(recording: Recording) -> str:
 @rule(
     title="The dataset changes its own data.",
     why="An augmentation in place, such as image += noise, writes into the stored image. Each epoch starts from what "
-    "the "
-    "last one left, and the data drift away.",
+    "the last one left, and the data drift away.",
     fix="image = self.images[i].clone()      # a copy, or image = image + noise",
     lesson=_LOADER_LESSON,
     explains=(*FLAT, "learning-rate-too-high"),

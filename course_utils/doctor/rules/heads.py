@@ -177,8 +177,7 @@ def softmax_over_batch(recording: Recording) -> str:
 @rule(
     title="Outputs and targets have different shapes, and are stretched against each other.",
     why="(N, 1) against (N,) becomes (N, N): every output is compared with every target, and the best that the model "
-    "can "
-    "do is to name their mean for each input.",
+    "can do is to name their mean for each input.",
     fix="loss = F.mse_loss(model(x).squeeze(1), y)      # both (N,), or\nloss = F.mse_loss(model(x), y.unsqueeze(1)) "
     "   # both (N, 1)",
     lesson=_LABELS_LESSON,
@@ -210,8 +209,7 @@ _REACH = {"relu": "0 and above", "sigmoid": "0 to 1", "softmax": "0 to 1", "tanh
 @rule(
     title="The last activation cannot give what the targets ask for.",
     why="A ReLU gives nothing below 0, a sigmoid nothing outside 0 to 1. For all other targets the best it can do is "
-    "to "
-    "stand at its limit, where its gradient is 0.",
+    "to stand at its limit, where its gradient is 0.",
     fix="return self.last(x)              # no activation behind the last layer of a regression",
     lesson=_SOFTMAX_LESSON,
     explains=(*FLAT, *WILD, "targets-not-scaled"),
@@ -236,8 +234,7 @@ def targets_out_of_reach(recording: Recording) -> str:
 @rule(
     title="The targets are not scaled.",
     why="A network starts with outputs of a size around 1. To reach targets a thousand times as large its weights "
-    "have to "
-    "grow a thousandfold, in steps made for weights of a size around 1.",
+    "have to grow a thousandfold, in steps made for weights of a size around 1.",
     fix="mean, std = targets.mean(), targets.std()          # of the training set\n"
     "loss = F.mse_loss(model(x), (targets - mean) / std)\nprediction = model(x) * std + mean",
     lesson=_LABELS_LESSON,
@@ -252,8 +249,7 @@ def targets_not_scaled(recording: Recording) -> Evidence | None:
             continue
         return Evidence(
             f"the targets of {kind} had a size of {number(first.target_size)}, the outputs {number(first.size)} at "
-            "first and "
-            f"{number(last.size)} at step {last.step}",
+            f"first and {number(last.size)} at step {last.step}",
             severity="error" if ratio > 1000 else "warning",
         )
     return None

@@ -318,8 +318,7 @@ def not_finite(recording: Recording) -> Evidence | None:
 @rule(
     title="A penalty on the weights outweighs what the data say.",
     why="The gradient of a sum is the sum of the gradients. If the penalty is many times the loss of the data, the "
-    "steps "
-    "shrink the weights and learn nothing else.",
+    "steps shrink the weights and learn nothing else.",
     fix="loss = F.cross_entropy(scores, labels) + 1e-5 * penalty    # print both terms; a tenth of the first at most",
     lesson=_LESSON,
     explains=(*WILD, "learning-rate-too-low"),
@@ -342,8 +341,7 @@ def penalty_dominates(recording: Recording) -> str:
     severity="warning",
     title="Nearly all labels are of one class, and the model names no other.",
     why="Where 97 of 100 labels are equal, always naming them is right in 97 % and needs no look at the input. The "
-    "rare "
-    "class, often the one that matters, is never found.",
+    "rare class, often the one that matters, is never found.",
     fix="weight = torch.tensor([1.0, 30.0])                   # about rows over rows of that class\n"
     "loss_fn = nn.CrossEntropyLoss(weight=weight)         # or BCEWithLogitsLoss(pos_weight=...)\n"
     "sampler = WeightedRandomSampler(weights, len(data))  # or draw the rare class more often",
@@ -384,7 +382,6 @@ def units_all_equal(recording: Recording) -> str:
     if not alike:
         return ""
     return (
-        f"after several steps all rows of {names([tensor.name for tensor in alike])} were still equal to the last "
-        "bit, in "
-        f"{alike[0].alike} of 3 looks"
+        f"after several steps all rows of {names([tensor.name for tensor in alike])} were still equal to the last bit, "
+        f"in {alike[0].alike} of 3 looks"
     )

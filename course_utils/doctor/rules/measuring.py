@@ -146,8 +146,7 @@ def batch_norm_of_one(recording: Recording) -> str:
         if model.norms >= 6 and model.tiny >= 0.9 * model.norms and _is_optimized(recording, model):
             return (
                 f"in {model.tiny} of {count(model.norms, 'measured call')} in training mode the batch normalisations "
-                "of "
-                f"{model.kind} got one or two samples, {model.smallest} at least"
+                f"of {model.kind} got one or two samples, {model.smallest} at least"
             )
     return ""
 
@@ -177,8 +176,7 @@ def frozen_norm_moves(recording: Recording) -> str:
 @rule(
     title="The model learns from the data that it is measured on.",
     why="A backward pass and a step in the loop that validates train on the validation data. What is measured there "
-    "says "
-    "nothing about new images any more.",
+    "says nothing about new images any more.",
     fix="model.eval()\nwith torch.no_grad():\n    for images, labels in val_loader:\n"
     "        loss = loss_fn(model(images), labels)     # no backward, no step",
     lesson="03_multi_epoch.ipynb, section 5",

@@ -58,8 +58,7 @@ def _growth(counts: list[tuple[int, Survivors]], text: str) -> str:
     severity="warning",
     title="The kept state_dict() is the model itself, not a copy.",
     why="state_dict() gives the model's own tensors. Every later step changes them, so that the best weights are "
-    "always "
-    "those of the last step.",
+    "always those of the last step.",
     fix="best = copy.deepcopy(model.state_dict())       # or\n"
     "best = {name: value.clone() for name, value in model.state_dict().items()}",
     lesson="03_multi_epoch.ipynb, section 5",

@@ -163,8 +163,7 @@ def _driven_by_another(recording: Recording, late: list[Update]) -> bool:
 @rule(
     title="Gradients are computed and thrown away.",
     why="zero_grad() before each small batch clears what the batches before it have added. Only the last one's "
-    "gradient "
-    "reaches the step; the others have cost time and nothing else.",
+    "gradient reaches the step; the others have cost time and nothing else.",
     fix="for i, (images, labels) in enumerate(loader, 1):\n    (loss_fn(model(images), labels) / k).backward()\n"
     "    if i % k == 0:\n        optimizer.step()\n        optimizer.zero_grad()      # here, and nowhere else",
     lesson="01_optimizer_overview.ipynb, section 3",
@@ -180,8 +179,7 @@ def gradients_thrown_away(recording: Recording) -> str:
         return ""
     return (
         f"of {count(len(recording.backwards), 'backward pass')} for {count(len(recording.updates), 'step')}, {lost} "
-        "were "
-        f"cleared before a step had used them; order between two steps: {recording.updates[-1].order[-24:]}S"
+        f"were cleared before a step had used them; order between two steps: {recording.updates[-1].order[-24:]}S"
     )
 
 

@@ -137,8 +137,7 @@ def _identity(optimizer: OptimizerFacts) -> tuple[str, str, tuple[int, ...]]:
 @rule(
     title="A tensor gets gradients, and is no parameter of the model.",
     why="model.parameters() knows nn.Parameter and submodules only. A plain tensor, or a layer in a plain list, gets "
-    "its "
-    "gradient and is in no optimizer: it never changes.",
+    "its gradient and is in no optimizer: it never changes.",
     fix="self.scale = nn.Parameter(torch.ones(1))              # not torch.ones(1, requires_grad=True)\n"
     "self.layers = nn.ModuleList(layers)                   # not a plain list",
     lesson=_LESSON,
@@ -152,16 +151,14 @@ def tensor_not_registered(recording: Recording) -> str:
     return (
         f"{names([tensor.name for tensor in strays])} got a gradient in {strays[0].reached} of "
         f"{count(len(recording.backwards), 'backward pass')}; it belongs to no model that was called and to no "
-        "optimizer, "
-        "and its numbers did not change"
+        "optimizer, and its numbers did not change"
     )
 
 
 @rule(
     title="An optimizer never steps, while its parameters get gradients.",
     why="Each optimizer changes only the parameters that it holds. What belongs to the one that never steps stays at "
-    "its "
-    "random start.",
+    "its random start.",
     fix="loss.backward()\nencoder_optimizer.step()\ndecoder_optimizer.step()      # every one of them",
     lesson=_LESSON,
     explains=("learning-rate-too-low",),
@@ -175,8 +172,7 @@ def optimizer_never_steps(recording: Recording) -> str:
             continue
         return (
             f"{optimizer.kind} with {count(len(held), 'parameter tensor')} ({names([t.name for t in idle])}) took no "
-            "step, "
-            f"while {count(idle[0].reached, 'backward pass')} reached them and others took "
+            f"step, while {count(idle[0].reached, 'backward pass')} reached them and others took "
             f"{count(len(recording.updates), 'step')}"
         )
     return ""
@@ -197,7 +193,6 @@ def term_reaches_nothing(recording: Recording) -> str:
             continue
         return (
             f"term {term.place + 1} of {term.terms} of the sum ({term.kind}) reached no parameter that a step then "
-            "changed, "
-            f"in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
+            f"changed, in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
         )
     return ""

@@ -232,8 +232,7 @@ def _an_epoch_is_over(recording: Recording) -> bool:
 @rule(
     title="The scheduler's function returns the learning rate, where a factor is meant.",
     why="LambdaLR multiplies the optimizer's learning rate by what its function returns. If that is the rate itself, "
-    "the "
-    "rate is squared: 0.01 becomes 0.0001.",
+    "the rate is squared: 0.01 becomes 0.0001.",
     fix="optimizer = torch.optim.SGD(model.parameters(), lr=0.01)\n"
     "scheduler = LambdaLR(optimizer, lambda n: 0.95 ** n)      # a factor, 1 at first",
     lesson=_CADENCE_LESSON,
