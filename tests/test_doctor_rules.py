@@ -279,6 +279,21 @@ def test_a_first_look_at_the_network_is_no_measurement(trained_before):
     assert (measuring.measuring_with_gradients(recording) is not None) == trained_before
 
 
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_training_that_stays_in_evaluation_mode_is_no_validation(measured):
+    """Each epoch's loader is a new one; where the model is measured without a graph, that is the validation."""
+    forwards = (Forwards(source=0, count=20), Forwards(source=1, training_mode=False, count=60))
+    blind = Forwards(source=None, training_mode=False, with_gradients=False, learned_from=False, count=8)
+    recording = Recording(
+        updates=(Update(),) * 5,
+        forwards=(*forwards, blind) if measured else forwards,
+        models=(ModelFacts(sensitive=("Dropout",)),),
+        tensors=(TensorFacts("weight"),),
+    )
+    assert (measuring.backward_in_validation(recording) is None) == measured
+    assert measuring.eval_mode_while_training(recording) is not None
+
+
 def test_a_missing_backward_is_explained_by_a_loss_without_gradient():
     found = ranked([finding("missing-backward"), finding("loss-without-gradient")])
     assert named(found) == ["loss-without-gradient"]

@@ -183,9 +183,12 @@ def frozen_norm_moves(recording: Recording) -> str:
     explains=("eval-mode-while-training", "same-images-in-both-splits"),
 )
 def backward_in_validation(recording: Recording) -> str:
-    """One source is learned from in training mode, another one in evaluation mode."""
+    """One source is learned from in training mode, another one in evaluation mode, and none is measured without."""
     for model in recording.models:
-        learned = [f for f in recording.forwards if f.model == model.number and f.learned_from and f.source is not None]
+        own = [f for f in recording.forwards if f.model == model.number]
+        if any(not f.training_mode and not f.with_gradients for f in own):
+            continue  # that is where it is measured; what learns in evaluation mode is the training
+        learned = [f for f in own if f.learned_from and f.source is not None]
         trained = {f.source for f in learned if f.training_mode}
         validated = [f for f in learned if not f.training_mode and f.source not in trained]
         if trained and calls(validated) >= 2 and recording.updates and _is_optimized(recording, model):
