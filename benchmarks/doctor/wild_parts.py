@@ -1,5 +1,7 @@
 """Which parts do the programs after public reports share? Data, networks and steps that the recipes lack."""
 
+from textwrap import indent
+
 from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 
 __all__ = ["CELL", "COLOURED", "COLOUR_NET", "FREEZE", "JUDGE", "LINEAR", "MICRO", "NEXT", "PADDED", "SERIES",
@@ -131,9 +133,7 @@ class Augmented(torch.utils.data.Dataset):
 
 def masked(loss: str) -> str:
     """A step on amounts, some of which are not known."""
-    return lines(
-        Z, F, "some = $y.float()", "some[::7] = float('nan')", "known = ~some.isnan()", f"$loss = {loss}", B, S, R
-    )
+    return lines(Z, F, "some = $y / 4", "some[::7] = float('nan')", "known = ~some.isnan()", f"$loss = {loss}", B, S, R)
 
 
 def punished(strength: str) -> str:
@@ -143,13 +143,12 @@ def punished(strength: str) -> str:
     )
 
 
-def validated(end: str, context: str) -> str:
-    """A pass over held-out data."""
-    del context
-    return (
-        "$model.eval()\nfor a, b in DataLoader(TensorDataset($Xt, $Yt), batch_size=16):\n"
-        f"    value = F.cross_entropy($model(a), b){end}\n$model.train()"
-    )
+def validated(end: str, *, graph: bool) -> str:
+    """A pass over held-out data, with or without a graph."""
+    batches = "DataLoader(TensorDataset($Xt, $Yt), batch_size=16)"
+    loop = f"for a, b in {batches}:\n    value = F.cross_entropy($model(a), b){end}"
+    seen = loop if graph else "with torch.no_grad():\n" + indent(loop, "    ")
+    return f"$model.eval()\n{seen}\n$model.train()"
 
 
 def kept(state: str) -> str:
