@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "ForwardBegins",
     "ForwardEnded",
+    "GradientsScaled",
     "GradientsTaken",
     "LossComputed",
     "LossRefused",
@@ -175,3 +176,10 @@ class Clipped(Event):
 
     limit: float
     norm: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsScaled(Event):
+    """A ``GradScaler`` multiplies a loss by its factor, or has divided the gradients by it again."""
+
+    multiplied: bool

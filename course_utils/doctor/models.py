@@ -51,7 +51,7 @@ class Models:
         """The number of a model."""
         number = self._registry.number(module)
         if number == len(self._facts):
-            self._facts.append(ModelFacts(number, type(module).__name__, _sensitive(module)))
+            self._facts.append(ModelFacts(number, type(module).__name__, _sensitive(module), _repeated(module)))
         return number
 
     def facts(self, norms: Mapping[int, Norms]) -> tuple[ModelFacts, ...]:
@@ -61,6 +61,18 @@ class Models:
 
 def _with(facts: ModelFacts, norms: Norms) -> ModelFacts:
     return replace(facts, norms=norms.calls, tiny=norms.tiny, smallest=norms.smallest, moving=norms.frozen)
+
+
+def _repeated(module: nn.Module) -> tuple[str, ...]:
+    """Where in a ``Sequential`` or ``ModuleList`` a layer with weights stands that stood there before."""
+    places = []
+    for name, holder in module.named_modules():
+        if isinstance(holder, nn.Sequential | nn.ModuleList):
+            held = [(f"{name}.{place}".lstrip("."), layer) for place, layer in holder._modules.items()]
+            weighty = [(place, id(layer)) for place, layer in held if layer is not None and [*layer.parameters()]]
+            first = {number: place for place, number in reversed(weighty)}
+            places += [place for place, number in weighty if first[number] != place]
+    return tuple(places)
 
 
 def _sensitive(module: nn.Module) -> tuple[str, ...]:

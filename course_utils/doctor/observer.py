@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from course_utils.doctor import events, measures, vitals
+from course_utils.doctor.averages import Averages
 from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import WALK, Call, Calls
+from course_utils.doctor.clips import Clips
 from course_utils.doctor.gradients import Gradients, parameters_of
 from course_utils.doctor.graph import dead_units, leaves, nodes, reshaped, sequence
 from course_utils.doctor.heads import Heads
@@ -19,8 +21,8 @@ from course_utils.doctor.models import Models
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.optimizers import Optimizers
 from course_utils.doctor.origin import Origin
-from course_utils.doctor.overlap import overlaps
-from course_utils.doctor.recording import Backward, Clipping, Forwards, Recording, Refused, Stop, Update
+from course_utils.doctor.overlap import overlaps, with_repeats
+from course_utils.doctor.recording import Backward, Forwards, Recording, Refused, Stop, Update
 from course_utils.doctor.retention import Retention
 from course_utils.doctor.schedulers import Schedulers
 from course_utils.doctor.sources import Sources
@@ -70,7 +72,7 @@ class Observer:
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
-        self._clips: list[Tensor] = []
+        self._clips, self._averages = Clips(), Averages()
         self._roots: list[int] = []  # running numbers of the losses of earlier passes
         self._passes: dict[int, int] = {}  # the number of a pass by that of the gradients
         self._again = self._operations = 0
@@ -85,13 +87,14 @@ class Observer:
             events.BackwardEnded: self._backward_ended,
             events.GradientsTaken: self._gradients_taken,
             events.Zeroed: self._zeroed,
-            events.Clipped: self._clipped,
+            events.Clipped: lambda event: self._clips.clipped(event.limit, event.norm, measured=self.closely),
+            events.GradientsScaled: lambda event: self._clips.scaled(event.multiplied),
             events.StepBegins: self._step_begins,
             events.StepEnded: self._step_ended,
             events.SchedulerStepped: self._scheduler_stepped,
             events.PassBegins: lambda event: self.sources.begin(event.loader, event.iterator),
             events.BatchRead: self._batch_read,
-            events.PassEnded: self._pass_ended,
+            events.PassEnded: lambda _: self.sources.end(),
             events.StateTaken: lambda event: self._states.taken(event.module, event.state, self.step),
             events.StateLoaded: lambda event: self._states.loaded(event.module, event.state, self.step),
             events.StateSaved: lambda _: self._states.saved(),
@@ -264,16 +267,9 @@ class Observer:
         failure = "" if event.error is None else first_line(event.error)
         self.schedulers.stepped(event.scheduler, self.optimizers, failure, event.metric)
 
-    def _clipped(self, event: events.Clipped) -> None:
-        if self.closely:
-            self._clips.append(event.norm.detach() > event.limit)
-
     def _batch_read(self, event: events.BatchRead) -> None:
         self.sources.read(event.iterator)
         self._layout.read(event.batch, closely=self.closely)
-
-    def _pass_ended(self, event: events.PassEnded) -> None:
-        self.sources.active = None
 
     # -- the rest of the story --------------------------------------------------------------------------------
 
@@ -292,7 +288,7 @@ class Observer:
             models=self.models.facts(self._layers.of_models),
             optimizers=self.optimizers.facts(),
             schedulers=self.schedulers.facts(),
-            sources=self.sources.facts(),
+            sources=with_repeats(self.sources.facts(), noted),
             heads=self._calls.heads(),
             measures=tuple(measure for measure in noted if not isinstance(measure, measures.Fingerprints)),
             survivors=self._retention.counts(),
@@ -300,10 +296,13 @@ class Observer:
             refused=tuple(self._refused),
             not_finite=self._origin.found,
             kept_states=self._states.facts(),
+            onto_itself=self._states.onto_itself,
+            averages=self._averages.facts(self.step),
+            resumed=tuple(self._states.resumed),
             reshaped=self._layout.found,
             sequences=self._layers.sequences(),
             terms=self._terms.facts(),
-            clipping=Clipping(len(self._clips), sum(bool(clip) for clip in self._clips)),
+            clipping=self._clips.facts(),
             relabelled=self._batches.relabelled,
             foreign=self.gradients.foreign,
             zeroings=self._zeroings,
@@ -322,6 +321,7 @@ class Observer:
     def _forward(self, module: nn.Module, batch: Tensor | None, first: Tensor | None, output: Tensor) -> None:
         self._letter("F")
         model = self.models.number(module)
+        self._averages.called(module, model, learning=output.requires_grad, step=self.step)
         self.gradients.watch_model(module, model)
         after = bool(self._backwards)
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)
@@ -387,7 +387,7 @@ class Observer:
 
     def _advance(self) -> None:
         self.step += 1
-        self.sources.active = None  # the batch is used up
+        self.sources.end()
         self._versions = self.gradients.versions()
         if self.limit is not None and self.step >= self.limit:
             self.open = False

@@ -16,6 +16,7 @@ from course_utils.doctor.vitals import norm
 __all__ = ["Optimizers"]
 
 _ORDER_LENGTH = 60
+_DECOUPLED = ("AdamW", "Muon", "Adafactor", "Lion")  # whose weight decay is none of the gradient
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class _Facts:
     steps: int = 0
     tensors: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    pull: float = 0.0
     lr: float = 0.0
     order: str = ""
     backwards: int = 0
@@ -58,6 +60,7 @@ class Optimizers:
             held = parameters_of(optimizer)
             facts.tensors = gradients.numbers_of(held)
             facts.names = tuple(gradients.name_of(parameter) for parameter in held)
+            facts.pull = _pull(optimizer)
 
     def stepped(self, optimizer: Optimizer) -> None:
         """A step of ``optimizer`` is done."""
@@ -108,7 +111,7 @@ class Optimizers:
     def facts(self) -> tuple[OptimizerFacts, ...]:
         """Everything known of each optimizer."""
         return tuple(
-            OptimizerFacts(i, f.kind, f.settings, f.stateful, f.began_empty, f.steps, f.tensors, f.names)
+            OptimizerFacts(i, f.kind, f.settings, f.stateful, f.began_empty, f.steps, f.tensors, f.names, f.pull)
             for i, f in enumerate(self._facts)
         )
 
@@ -128,6 +131,16 @@ def _now() -> int:
 
 def _settings(optimizer: Optimizer) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(optimizer.defaults.items()))
+
+
+def _pull(optimizer: Optimizer) -> float:
+    """The smallest weight decay of its groups, where it is added to the gradient and not taken from the weights."""
+    if type(optimizer).__name__ in _DECOUPLED:
+        return 0.0
+    return min(
+        0.0 if group.get("decoupled_weight_decay") else float(group.get("weight_decay") or 0.0)
+        for group in optimizer.param_groups
+    )
 
 
 def _remembers(optimizer: Optimizer) -> bool:

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from course_utils.doctor.measures import Fingerprints, MeasuredOn, Owner, TrainedOn
-from course_utils.doctor.recording import Overlap
+from course_utils.doctor.measures import Fingerprints, Measure, MeasuredOn, Owner, TrainedOn
+from course_utils.doctor.recording import DataSource, Overlap
 
-__all__ = ["overlaps"]
+__all__ = ["overlaps", "with_repeats"]
 
 _Key = tuple[float, float]
 _FEW = 5
@@ -20,6 +20,18 @@ def overlaps(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:
         if isinstance(look.of, tuple):
             models.setdefault(look.of[0], []).append(look)
     return tuple(found for those in models.values() for found in _of_one(those))
+
+
+def with_repeats(sources: Sequence[DataSource], noted: Sequence[Measure]) -> tuple[DataSource, ...]:
+    """The sources, each with how many of its batches that were learned from differ from each other."""
+    learned: dict[Owner, list[tuple[_Key, ...]]] = defaultdict(list)
+    for look in noted:
+        if isinstance(look, TrainedOn) and isinstance(look.of, tuple):
+            learned[look.of[1]].append(tuple(_keys(look)))
+    return tuple(
+        replace(source, looked=len(learned[source.number]), different=len(set(learned[source.number])))
+        for source in sources
+    )
 
 
 def _of_one(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:

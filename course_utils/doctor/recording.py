@@ -7,6 +7,7 @@ from typing import TypeVar
 from course_utils.doctor.measures import Measure, Owner
 
 __all__ = [
+    "AverageFacts",
     "Backward",
     "Clipping",
     "DataSource",
@@ -98,6 +99,7 @@ class ModelFacts:
     number: int = 0
     kind: str = "Model"  #: name of its class
     sensitive: tuple[str, ...] = ()  #: classes of its layers that behave differently in evaluation mode
+    repeated: tuple[str, ...] = ()  #: places of a Sequential or ModuleList where one and the same layer stands
     norms: int = 0  #: measured calls of its batch normalisations in training mode
     tiny: int = 0  #: of them, with one or two samples
     smallest: int = 0  #: samples of the smallest batch among them
@@ -116,6 +118,7 @@ class OptimizerFacts:
     steps: int = 1
     tensors: tuple[int, ...] = (0,)  #: numbers of its parameter tensors
     names: tuple[str, ...] = ()  #: their names in the model
+    pull: float = 0.0  #: the smallest ``weight_decay`` of its groups that is added to the gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,8 @@ class DataSource:
     random: tuple[str, ...] = ()  #: random generators that the dataset carries and uses
     reseeded: bool = False  #: whether its workers have a function that may seed them
     epochs_set: tuple[int, ...] = ()  #: for a sampler that has ``set_epoch``: its epoch at the start of each pass
+    looked: int = 0  #: batches learned from that were looked at
+    different: int = 0  #: of them, that differ from each other
     changes: tuple[int, ...] = ()  #: in-place changes of the dataset's tensors within each pass
 
 
@@ -241,6 +246,16 @@ class KeptState:
 
 
 @dataclass(frozen=True, slots=True)
+class AverageFacts:
+    """A model with batch normalisations that was measured and never trained."""
+
+    model: int = 0
+    moved: bool = True  #: whether its weights have changed all the same
+    still: bool = False  #: whether its batch statistics have not
+    updates: int = 0  #: since it was first measured
+
+
+@dataclass(frozen=True, slots=True)
 class Reshaped:
     """Numbers whose dimensions were given another order without moving a number."""
 
@@ -300,6 +315,9 @@ class Recording:
     refused: tuple[Refused, ...] = ()
     not_finite: NotFinite | None = None
     kept_states: tuple[KeptState, ...] = ()
+    onto_itself: int = 0  #: how often a model's own, latest state was loaded into that very model
+    averages: tuple[AverageFacts, ...] = ()
+    resumed: tuple[tuple[int, int], ...] = ()  #: updates before trained weights were taken, and were loaded again
     reshaped: Reshaped | None = None
     sequences: tuple[Sequences, ...] = ()
     terms: tuple[TermFacts, ...] = ()

@@ -53,6 +53,10 @@ class Sources:
             facts = self._facts[self.active]
             self._facts[self.active] = replace(facts, reads=facts.reads + 1)
 
+    def end(self) -> None:
+        """The batch is used up, or the pass is over."""
+        self.active = None
+
     @property
     def batch_size(self) -> int | None:
         """The batch size of the source that gave the latest batch."""

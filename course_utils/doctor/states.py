@@ -13,6 +13,7 @@ __all__ = ["States"]
 
 _OLD = 3  # updates after which a state was meant to be kept
 _SCANS = 4
+_TRAINED = 10  # updates after which weights are trained ones
 
 
 @dataclass(slots=True)
@@ -31,14 +32,22 @@ class States:
     def __init__(self) -> None:
         self._taken: list[_Taken] = []
         self._scans = 0
+        self._latest: tuple[weakref.ref[Any], int] | None = None
+        self._sums: dict[float, int] = {}
+        self.resumed: list[tuple[int, int]] = []  #: updates before trained weights were taken, and were loaded again
+        self.onto_itself = 0  #: how often a model's own, latest state was loaded into that very model
 
     def taken(self, module: nn.Module, state: Any, step: int) -> None:
         """``module.state_dict()`` has returned ``state``, after ``step`` updates."""
+        if state:
+            self._latest = weakref.ref(state), step
         if step and state:
             self._taken = [one for one in self._taken if one.state() is not None or one.facts is not None][-20:]
             tensors = (*module.parameters(), *module.buffers())
             addresses = frozenset(tensor.data_ptr() for tensor in tensors if tensor.numel())
             self._taken.append(_Taken(weakref.ref(state), addresses, step, _sum(state)))
+            if step >= _TRAINED:
+                self._sums[self._taken[-1].before] = step
 
     def saved(self) -> None:
         """Something was written to a file: that may have been all that the state was taken for."""
@@ -48,6 +57,12 @@ class States:
     def loaded(self, module: nn.Module, state: Any, step: int) -> None:
         """``state`` is about to be loaded into ``module``."""
         own = {tensor.data_ptr() for tensor in module.parameters() if tensor.numel()}
+        if self._latest is not None and self._latest[0]() is state and self._latest[1] == step:
+            self.onto_itself += own <= {tensor.data_ptr() for tensor in _tensors(state)}
+        elif (taken := self._sums.get(_sum(state))) is not None and not any(
+            one.state() is state for one in self._taken
+        ):
+            self.resumed.append((taken, step))
         for one in self._taken:
             if one.state() is state and step > one.step and own & one.addresses:
                 facts = self._look(one, step)
@@ -71,7 +86,7 @@ class States:
 
     def _look(self, one: _Taken, step: int) -> KeptState | None:
         state = one.state()
-        tensors = [value for value in state.values() if isinstance(value, Tensor)] if state is not None else []
+        tensors = [] if state is None else _tensors(state)
         if not tensors or _sum(state) == one.before:
             return None  # gone, or the model has not been trained further
         shared = sum(tensor.data_ptr() in one.addresses for tensor in tensors)
@@ -79,8 +94,12 @@ class States:
 
 
 def _sum(state: Any) -> float:
-    values = [value for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()]
-    return sum(float(value.detach()[:1000].double().sum()) for value in values if value.dim())
+    values = [value for value in _tensors(state) if value.is_floating_point() and value.dim()]
+    return sum(float(value.detach()[:1000].double().sum()) for value in values)
+
+
+def _tensors(state: Any) -> list[Tensor]:
+    return [value for value in state.values() if isinstance(value, Tensor)]
 
 
 def _copied(state: Any) -> bool:

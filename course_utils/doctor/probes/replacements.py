@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.amp import GradScaler
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -51,6 +52,8 @@ def replaced() -> list[tuple[Any, str, Make]]:
         (nn.Module, "load_state_dict", _load_state_dict),
         (torch, "save", _save),
         (clip_grad, "_clip_grads_with_norm_", _clip),
+        (GradScaler, "scale", functools.partial(_scaler, True)),
+        (GradScaler, "unscale_", functools.partial(_scaler, False)),
         (Readable, "passing", _passing),
     ]
 
@@ -195,6 +198,16 @@ def _clip(original: Any, tell: Tell) -> Any:
         return original(parameters, max_norm, total_norm, *args, **kwargs)
 
     return clip
+
+
+def _scaler(multiplied: bool, original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def scaled(self: GradScaler, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        tell(events.GradientsScaled(multiplied and self.is_enabled()))
+        return result
+
+    return scaled
 
 
 def _passing(original: Any, tell: Tell) -> Any:

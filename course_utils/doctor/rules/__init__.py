@@ -3,6 +3,7 @@
 from course_utils.doctor.rule import Rule
 from course_utils.doctor.rules import (
     arrangement,
+    copies,
     data,
     heads,
     learning,
@@ -12,16 +13,15 @@ from course_utils.doctor.rules import (
     parameters,
     scheduling,
     stopping,
+    updating,
 )
 
 __all__ = ["RULES", "by_name", "catalogue"]
 
-RULES: tuple[Rule, ...] = tuple(
-    thing
-    for theme in (order, heads, parameters, scheduling, data, arrangement, learning, measuring, memory, stopping)
-    for thing in vars(theme).values()
-    if isinstance(thing, Rule)
-)
+_THEMES = (
+    order, heads, parameters, updating, scheduling, data, arrangement, learning, measuring, memory, copies, stopping
+)  # fmt: skip
+RULES: tuple[Rule, ...] = tuple(thing for theme in _THEMES for thing in vars(theme).values() if isinstance(thing, Rule))
 _BY_NAME = {rule.name: rule for rule in RULES}
 
 

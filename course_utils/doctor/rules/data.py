@@ -1,6 +1,7 @@
 """Are the data what they should be? The right split, disjoint, shuffled, and of a healthy scale."""
 
 import itertools
+import math
 
 from course_utils.doctor.measures import InputScale, Labels
 from course_utils.doctor.recording import DataSource, Overlap, Recording
@@ -152,3 +153,27 @@ def _ordered(series: list[Labels]) -> str:
         f"a batch of {size:.0f} images held runs of equal labels, {number(per_batch)} on average, while labels go from "
         f"{number(low)} to {number(high)} ({count(len(batches), 'measured batch')})"
     )
+
+
+@rule(
+    severity="warning",
+    title="Most batches of the loader never come.",
+    why="Each pass is left after its first batches, and without shuffling the next one begins with the same: the model "
+    "learns these by heart and sees nothing else.",
+    fix="for images, labels in loader:          # one pass over all batches, instead of next(iter(loader))\n    ...",
+    lesson="02_one_epoch.ipynb, section 2",
+    explains=("learning-rate-too-low",),
+)
+def batches_that_never_come(recording: Recording) -> Evidence | None:
+    """Every pass over a loader ends early, and begins with the batches of the pass before."""
+    for source in recording.sources:
+        a_pass = source.reads / max(1, source.epochs)
+        enough = source.epochs >= 4 and source.looked >= 4 and recording.learned_from(source) >= 4
+        few = source.batches is not None and a_pass <= 0.8 * source.batches
+        if enough and few and source.different <= min(math.ceil(a_pass), 0.5 * source.looked):
+            return Evidence(
+                f"{count(source.epochs, 'pass')} over the {source.kind} read {number(a_pass)} of {source.batches} "
+                f"batches each; of {source.looked} batches that were learned from, {source.different} differed",
+                severity="error" if source.different == 1 else None,
+            )
+    return None

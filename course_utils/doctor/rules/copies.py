@@ -1,0 +1,94 @@
+"""Is every model, layer and state one of its own? Two names for one thing, and copies that are only half copied."""
+
+from course_utils.doctor.recording import Recording
+from course_utils.doctor.rule import rule
+from course_utils.doctor.words import count, names
+
+_STATE_LESSON = "05_optimizer_practice.ipynb, section 4"
+
+
+@rule(
+    title="A model's state is loaded into the very model it was taken from.",
+    why="Two names stand for one model. The one that should lag behind, a target or a teacher, is the one that is "
+    "trained, and loading its own state into it changes nothing.",
+    fix="target = copy.deepcopy(model)                        # a model of its own, once\n"
+    "target.load_state_dict(model.state_dict())           # and then, now and again",
+    lesson=_STATE_LESSON,
+)
+def one_model_under_two_names(recording: Recording) -> str:
+    """``load_state_dict`` gets the model's own tensors, as they are now."""
+    if recording.onto_itself < 2:
+        return ""
+    return (
+        f"{count(recording.onto_itself, 'time')} load_state_dict was given the model's own parameters, taken since the "
+        "last step: every number was copied onto itself"
+    )
+
+
+@rule(
+    severity="warning",
+    title="One and the same layer stands in several places.",
+    why="[layer] * n and a loop that appends one layer make n names for one set of weights. The model has fewer "
+    "parameters than it seems, and all these places must do with the same ones.",
+    fix="layers = nn.ModuleList([nn.Linear(64, 64) for _ in range(n)])     # a new layer for every place",
+    lesson="01_optimizer_overview.ipynb, section 2",
+)
+def one_layer_in_several_places(recording: Recording) -> str:
+    """A ``Sequential`` or ``ModuleList`` holds a layer with weights more than once."""
+    for model in recording.models:
+        if model.repeated:
+            return (
+                f"in {model.kind}, {names(model.repeated)} "
+                f"{'is' if len(model.repeated) == 1 else 'are'} a layer that stands in an earlier place already"
+            )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="The weights of an average move, and its batch statistics stand still.",
+    why="BatchNorm's running mean and variance are buffers, not parameters: averaging parameters() leaves them as they "
+    "were when the copy was made, and in evaluation mode they no longer fit the weights.",
+    fix="for slow, fast in zip(average.buffers(), model.buffers()):\n    slow.copy_(fast)\n"
+    "# or torch.optim.swa_utils.update_bn(loader, average)",
+    lesson="05_optimizer_practice.ipynb, section 6",
+)
+def average_with_old_statistics(recording: Recording) -> str:
+    """A model that is never trained changes its weights and not its running statistics, while another is trained."""
+    trained = [model for model in recording.models if model.norms]
+    for average in recording.averages:
+        if average.moved and average.still and trained and average.model not in {model.number for model in trained}:
+            return (
+                f"within {count(average.updates, 'step')} the weights of a {recording.models[average.model].kind} that "
+                "is only measured have changed, and no running mean or variance of it; those of the model that is "
+                "trained move at every step"
+            )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="The run goes on with its old weights and an optimizer that has forgotten everything.",
+    why="Momentum and Adam's averages are half of a checkpoint. Without them the first steps after the pause are other "
+    "ones, often much too long, and the loss jumps.",
+    fix='checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict(),\n'
+    '              "scheduler": scheduler.state_dict()}\n'
+    'optimizer.load_state_dict(checkpoint["optimizer"])      # beside the weights, before going on',
+    lesson=_STATE_LESSON,
+    explains=("optimizer-recreated",),
+)
+def resumed_without_its_optimizer(recording: Recording) -> str:
+    """Weights that were trained here are loaded, and a new optimizer, equal to the old one, begins with no state."""
+    if len(recording.resumed) != 1:
+        return ""
+    taken, loaded = recording.resumed[0]
+    first = {update.optimizer: step for step, update in reversed(list(enumerate(recording.updates)))}
+    before = [o for o in recording.optimizers if o.stateful and first.get(o.number, loaded) < taken]
+    after = [o for o in recording.optimizers if o.stateful and first.get(o.number, -1) >= loaded]
+    for new in after:
+        if new.began_empty and any((new.kind, new.settings) == (old.kind, old.settings) for old in before):
+            return (
+                f"the weights of step {taken} were loaded after step {loaded}, and a new {new.kind} with the same "
+                f"settings went on for {count(new.steps, 'step')}; it began with an empty state"
+            )
+    return ""
