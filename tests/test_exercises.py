@@ -4,8 +4,10 @@ The clinic at the end of notebook 04 asks in its own way, and has a test file of
 """
 
 import ast
+from typing import Any
 
 import pytest
+import torch
 
 from course_utils import checks
 from course_utils.checks.verdict import Verdict
@@ -56,3 +58,22 @@ def test_stub_and_solution_have_the_same_signature(stem: str, exercise: Exercise
     assert type(stub) is type(solution)
     if isinstance(stub, ast.FunctionDef) and isinstance(solution, ast.FunctionDef):
         assert (stub.name, ast.dump(stub.args)) == (solution.name, ast.dump(solution.args))
+
+
+NO_ANSWERS: dict[str, tuple[Any, str]] = {
+    "None": (None, "expected"),
+    "an error": (lambda *_, **__: 1 / 0, "ZeroDivisionError"),
+    "no argument": (lambda: None, "TypeError"),
+    **{
+        f"returns {returned!r}": (lambda *_, returned=returned, **__: returned, "")
+        for returned in (None, True, 0, "done", [], {}, (1, 2), [{}], torch.ones(3))
+    },
+}
+
+
+@pytest.mark.parametrize("check", [one.check for _, one in EXERCISES if one.stub.lstrip().startswith("def ")])
+@pytest.mark.parametrize(("answer", "words"), NO_ANSWERS.values(), ids=list(NO_ANSWERS))
+def test_what_does_no_work_is_not_yet_right(check: str, answer: Any, words: str) -> None:
+    verdict = getattr(checks, check)(answer)
+    assert not verdict
+    assert words in verdict.message
