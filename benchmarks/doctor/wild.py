@@ -70,6 +70,11 @@ def _held_out(recipe: Recipe) -> Changes:
     return {"more_data": HELD_OUT[recipe.frame.feed], "n": 256}
 
 
+def _decayed(kind: str) -> str:
+    return f"$opt = torch.optim.{kind}($model.parameters(), lr=$lr, weight_decay=0.001)"
+
+
+_LEAVES = "if len($losses) % 2 == 0:\n    break"
 _AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 _SOFT = lines(F, parts.SOFT)
 _PLAN = "$sched = torch.optim.lr_scheduler."
@@ -175,6 +180,35 @@ _PAIRS = (
     _Pair("units-all-equal", "discuss.pytorch.org/t/127643; PYSIASSIST",
           {"setup": "for p in $model.parameters():\n    nn.init.constant_(p, 0.02)"},
           {"setup": "for p in $model.parameters():\n    nn.init.normal_(p, std=0.1)"}, {}),
+    _Pair("clipped-before-unscale", "pytorch documentation of torch.amp: working with unscaled gradients",
+          {"step": parts.clipped(1.0)}, {"step": parts.clipped(1.0, "scaler.unscale_($opt)")},
+          {"after": 'scaler = torch.amp.GradScaler("cpu")', "epochs": 8}, ("flat", "tensors")),
+    _Pair("clipping-always", "pytorch forum: choosing max_norm; PYSIASSIST: improper hyperparameters",
+          {"step": parts.clipped(0.05, "scaler.unscale_($opt)")},
+          {"step": parts.clipped(30.0, "scaler.unscale_($opt)")},
+          {"after": 'scaler = torch.amp.GradScaler("cpu")', "epochs": 8}, ("flat", "tensors")),
+    _Pair("coupled-weight-decay", "Loshchilov and Hutter 2019: decoupled weight decay; fast.ai forum",
+          {"make": _decayed("Adam")}, {"make": _decayed("AdamW")}, {"lr": "0.01"}),
+    _Pair("loss-divided-for-nothing", "pytorch forum: gradient accumulation, divided and stepped at every batch",
+          {"step": lines(Z, F, "$loss = $loss_fn($out, $y)", "($loss / 4).backward()", S, R)}, {"step": parts.MICRO},
+          {"after": "$opt.zero_grad()", "batch": 8, "epochs": 10}),
+    _Pair("batches-that-never-come", "pytorch forum: next(iter(loader)) and passes that are left early",
+          {"shuffle": False}, {}, {"step": lines(Z, F, L, B, S, R, _LEAVES), "epochs": 12}, _LOADERS),
+    _Pair("one-model-under-two-names", "pytorch forum: target network that is the policy network",
+          {"after": "target = $model"}, {"after": "target = copy.deepcopy($model)"},
+          {"epoch_end": "target.load_state_dict($model.state_dict())"}, ("flat", "tensors")),
+    _Pair("one-layer-in-several-places", "pytorch forum: [layer] * n in a Sequential",
+          {"net": parts.stacked("[nn.Linear(24, 24)] * 3")},
+          {"net": parts.stacked("[nn.Linear(24, 24) for _ in range(3)]")}, {}),
+    _Pair("average-with-old-statistics", "pytorch forum: EMA of the weights and batch norm's running averages",
+          {"step": parts.averaged()},
+          {"step": parts.averaged("for a, b in zip(slow.buffers(), $model.buffers()):\n    a.copy_(b)")},
+          lambda recipe: {"inner": _norm(recipe), "after": "slow = copy.deepcopy($model)", "epoch_end": parts.SLOW},
+          ("flat", "tensors")),
+    _Pair("resumed-without-its-optimizer", "pytorch tutorial on checkpoints: save the optimizer's state too; forum",
+          {"epoch_end": parts.paused()}, {"epoch_end": parts.paused("\n    $opt.load_state_dict(rest)")},
+          lambda recipe: {"extra": ", momentum=0.9" if recipe.optimizer == "SGD" else "", "lr": "0.01", "epochs": 8},
+          ("flat", "tensors")),
     _Pair("stopped-by-an-error", "discuss.pytorch.org: backward through the graph a second time",
           {"step": parts.carried("state")}, {"step": parts.carried("state.detach()")},
           {"net": parts.CELL, "data": parts.SERIES, "epoch_start": "state = torch.zeros(1, 24)"},

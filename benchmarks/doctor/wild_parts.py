@@ -5,12 +5,14 @@ from textwrap import indent
 from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 
 __all__ = ["CELL", "COLOURED", "COLOUR_NET", "FREEZE", "JUDGE", "LINEAR", "MICRO", "NEXT", "PADDED", "SERIES",
-           "SHARE", "SOFT", "TOKENS", "TWO", "attentive", "augmented", "carried", "drawn", "judged", "kept", "masked",
-           "punished", "reader", "scaled", "validated"]  # fmt: skip
+           "SHARE", "SLOW", "SOFT", "TOKENS", "TWO", "attentive", "augmented", "averaged", "carried", "clipped",
+           "drawn", "judged", "kept", "masked", "paused", "punished", "reader", "scaled", "stacked",
+           "validated"]  # fmt: skip
 
 SOFT = "soft = 0.8 * F.one_hot($y, 4).float() + 0.05"
 MICRO = lines(F, "$loss = $loss_fn($out, $y)", "($loss / 4).backward()", R,
               "if len($losses) % 4 == 0:\n    $opt.step()\n    $opt.zero_grad()")  # fmt: skip
+SLOW = "slow.eval()\nwith torch.no_grad():\n    print(slow($X).argmax(dim=1))"
 LINEAR = "$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))\n$built($X[:2].float())"
 TWO = "those = list($model.parameters())\n$opt = $maker(those[2:], lr=$lr)\nother = $maker(those[:2], lr=$lr)"
 JUDGE = "judge = nn.Linear(4, 1)\njudged = $maker(judge.parameters(), lr=0.01)"
@@ -159,3 +161,31 @@ def kept(state: str) -> str:
 def carried(state: str) -> str:
     """A step that hands its state on to the next."""
     return lines(Z, f"$out, state = $model($x, {state})", L, B, S, R)
+
+
+def clipped(limit: float, first: str = "") -> str:
+    """A step by way of a ``GradScaler``, its gradients cut to ``limit`` after the line ``first``."""
+    return lines(Z, F, "$loss = $loss_fn($out, $y)", "scaler.scale($loss).backward()", first,
+                 f"nn.utils.clip_grad_norm_($model.parameters(), {limit})", "scaler.step($opt)", "scaler.update()",
+                 R)  # fmt: skip
+
+
+def stacked(layers: str) -> str:
+    """A network with three equal layers in the middle."""
+    return (
+        f"$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(24), nn.ReLU(), *{layers}, nn.Linear(24, 4))\n"
+        "$built($X[:2].float())"
+    )
+
+
+def averaged(end: str = "") -> str:
+    """A step after which another network follows slowly."""
+    follow = "for a, b in zip(slow.parameters(), $model.parameters()):\n    a.data.lerp_(b.data, 0.1)"
+    return lines(Z, F, L, B, S, R, follow, end)
+
+
+def paused(end: str = "") -> str:
+    """The end of an epoch after which all is made anew, once."""
+    again = "$model.load_state_dict(weights)\n    $opt = $maker($model.parameters(), lr=$lr$extra)"
+    kept = "weights, rest = copy.deepcopy(($model.state_dict(), $opt.state_dict()))"
+    return f"if epoch == 3:\n    {kept}\n    {again}{end}"
