@@ -308,3 +308,19 @@ def test_a_sound_loop_is_told_no_fault(program):
 def test_each_kind_has_four_forms_and_as_many_neighbours():
     assert all(len(forms) >= 4 for forms in FAULTS.values())
     assert len(SOUND) >= 3 * len(FAULTS)
+
+
+def test_what_a_network_made_is_no_fault_of_the_data():
+    """A generator that runs away gives its critic inputs that are not finite; the cause is the step."""
+
+    def game():
+        maker, critic = network(), nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        optimizer = SGD([*maker.parameters(), *critic.parameters()], lr=1e4)
+        for images, _ in itertools.islice(forever(), 20):
+            optimizer.zero_grad()
+            (critic(maker(images)) ** 2).mean().backward()
+            optimizer.step()
+
+    found = {finding.name for finding in diagnosed(game)}
+    assert "learning-rate-too-high" in found
+    assert not found & {"not-finite", "inputs-not-scaled"}

@@ -326,14 +326,14 @@ class Observer:
         after = bool(self._backwards)
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)
         call = Call(kind, sequence(output), self.step)
-        scale = None if first is None else vitals.of_inputs(first)
+        scale = None if first is None or self._origin.made(first) else vitals.of_inputs(first)
         if scale is not None:
             call.notes.append(self._note(measures.InputScale, model, **scale))
         if batch is not None and batch.dim() >= 2 and batch.numel():
             call.batch = self._batches.look(batch, self.sources.active, self.step, model, scale)
         if self.closely:
             self._layers.model_ended(module, model)
-        self._origin.forward(batch)
+        self._origin.forward(batch, output)
         self._heads.forward(batch, call)
         if batch is not None:
             self._layout.used(batch)

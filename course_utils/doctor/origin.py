@@ -26,12 +26,20 @@ class Origin:
         self.found: NotFinite | None = None
         self._suspect: NotFinite | None = None
         self._inputs: _Weak = None
+        self._made = False  # by a network that is watched, as the images of a generator are
+        self._outputs: list[int] = []  # where the latest outputs of networks lie
         self._scores: _Weak = None
         self._targets: list[weakref.ref[Tensor]] = []
 
-    def forward(self, inputs: Tensor | None) -> None:
-        """A model is called."""
+    def forward(self, inputs: Tensor | None, output: Tensor) -> None:
+        """A model has made ``output`` of ``inputs``."""
         self._inputs = None if inputs is None else weakref.ref(inputs)
+        self._made = inputs is not None and self.made(inputs)
+        self._outputs = [*self._outputs[-3:], output.data_ptr()]
+
+    def made(self, inputs: Tensor) -> bool:
+        """Whether a network has made these ``inputs`` just now."""
+        return inputs.requires_grad or inputs.data_ptr() in self._outputs
 
     def head(self, scores: Tensor, target: Tensor) -> None:
         """A loss function is called."""
@@ -42,13 +50,15 @@ class Origin:
         """A backward pass begins."""
         if self.found is not None or loss.dim() or math.isfinite(float(loss)):
             return
+        if any(not _finite(weight) for weight in weights):  # then inputs that a network made may be broken, too
+            self.found = NotFinite("update", step, "some weights were no longer finite before the forward pass")
+            return
         for name, tensors in (("inputs", [self._inputs]), ("targets", self._targets)):
             if said := _broken(tensors):
-                self.found = NotFinite(name, step, said)
+                made = self._made and name == "inputs"
+                self.found = NotFinite("update" if made else name, step, said)
                 return
-        if any(not _finite(weight) for weight in weights):
-            self.found = NotFinite("update", step, "some weights were no longer finite before the forward pass")
-        elif said := _broken([self._scores]):
+        if said := _broken([self._scores]):
             self.found = NotFinite("forward", step, f"inputs and weights were finite, the scores were not: {said}")
         else:
             steep = _steep(loss)

@@ -155,8 +155,8 @@ def exploding_gradients(recording: Recording) -> Evidence | None:
 def _undivided(recording: Recording) -> int:
     """How many batches a step sums the mean losses of, without a division; 1 where it does not."""
     k, times = Counter(update.backwards for update in recording.updates).most_common(1)[0]
-    parts = [divisor.value for divisor in recording.measured(Divisor)]
-    kept = [rescaling.factor for rescaling in recording.measured(Rescaling)]
+    parts = [divisor.value for divisor in recording.measured(Divisor) if math.isfinite(divisor.value)]
+    kept = [rescaling.factor for rescaling in recording.measured(Rescaling) if math.isfinite(rescaling.factor)]
     apart = all(update.order.count("F") >= k for update in recording.updates if update.backwards == k)
     divided = not parts or not 0.9 < median(parts) < 1.1 or (bool(kept) and median(kept) < 0.9)
     return k if k >= 2 and times >= 0.8 * len(recording.updates) and apart and not divided else 1
