@@ -154,7 +154,8 @@ def _verdict(without: Sequence[float], cured: Sequence[float], change: Change) -
     tail = max(3, len(cured) // 3)
     gains = [(a - b) / scale for a, b in zip(without[-tail:], cured[-tail:], strict=True)]
     gain, fall = fmean(gains), (start - last) / scale
-    certain = gain > 3 * stdev(gains) / len(gains) ** 0.5
+    # The second form holds also where one curve explodes, and its last losses outweigh all others.
+    certain = gain > 3 * stdev(gains) / len(gains) ** 0.5 or sum(one > 0 for one in gains) >= 0.9 * len(gains)
     if certain and gain > min(_CLEAR, max(0.5 * fall, 5e-4)) and best < (1.5 if change.harm else 1.0) * scale:
         return True, f"better by {gain:.1%} of the first loss"
     if change.harm and last < start:
