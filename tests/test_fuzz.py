@@ -210,7 +210,11 @@ GOOD = {
     curvature.edge: lambda: {"lr": 0.1, "momentum": 0.5, "nesterov": False},
     curvature.adam_edge: lambda: {"lr": 0.1, "beta1": 0.5},
     curvature.adam_preconditioner: lambda: {"optimizer": _adam_after_a_step()},
-    doctor.watch: lambda: {"steps": 3},
+    doctor.watch: lambda: {"steps": 3, "prove": True, "probe": False},
+    doctor.examine: lambda: {
+        "model": torch.nn.Linear(3, 2), "batch": (torch.rand(4, 3), torch.rand(4, 2)), "loss_fn": None, "causal": False,
+        "steps": 2,
+    },
     **{cls: good_options(cls) for cls in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)},
 }  # fmt: skip
 
@@ -336,7 +340,7 @@ METHODS_LEFT_OUT = {
         "Report.fill",
     },
     "what assigning lr, momentum and optimizer calls": {"LiveTraining.change"},
-    "takes names of findings, which the tests of the doctor try": {"Report.assert_healthy"},
+    "takes names of findings, which the tests of the doctor try": {"Report.assert_healthy", "Report.prove"},
     "a field that holds torch's function": {"Run.loss_fn"},
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from course_utils.doctor.finding import SEVERITIES, Finding
 from course_utils.doctor.recording import Recording
-from course_utils.doctor.rules import RULES, by_name
+from course_utils.doctor.rules import PROBED, RULES, by_name
 
 __all__ = ["Diagnosis", "diagnose", "effects_of", "ranked"]
 
@@ -21,7 +21,7 @@ class Diagnosis:
 def diagnose(recording: Recording) -> Diagnosis:
     """All findings in ``recording``; a rule that fails is named, and silences no other."""
     findings, failures = [], []
-    for rule in RULES:
+    for rule in (*RULES, *PROBED):
         try:
             found = rule(recording)
         except Exception as error:  # the learner's own exception, and the other rules, must come through
@@ -49,5 +49,5 @@ def effects_of(name: str) -> frozenset[str]:
 
 
 def _rank(finding: Finding) -> tuple[int, int, int]:
-    place = RULES.index(by_name(finding.name))
+    place = (*RULES, *PROBED).index(by_name(finding.name))
     return SEVERITIES.index(finding.severity), -len(effects_of(finding.name)), place

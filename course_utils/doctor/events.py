@@ -1,5 +1,6 @@
 """What can happen in a watched block? A record for each event, made where torch is observed, heard by all observers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,7 @@ class LossComputed(Event):
     output: Tensor
     reduction: Any  #: as torch's core counts them, 1 is the mean; None where it was not given
     logs: bool = False  #: whether the target of a kl_div is given as logarithms
+    again: Callable[[Tensor, Tensor], Tensor] | None = None  #: the same function, for other inputs and targets
 
 
 @dataclass(frozen=True, slots=True)

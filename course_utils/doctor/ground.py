@@ -19,7 +19,8 @@ def judged(recording: Recording) -> tuple[str, ...]:
         ("measuring", _measured(recording)),
         ("data", recording.sources or recording.overlap or recording.forwards),
     )
-    return tuple(name for name, ground in grounds if ground)
+    tried = () if recording.probed is None else recording.probed.made
+    return (*(name for name, ground in grounds if ground), *tried)
 
 
 def not_judged(recording: Recording) -> tuple[str, ...]:
@@ -31,7 +32,10 @@ def not_judged(recording: Recording) -> tuple[str, ...]:
         (0 < len(recording.updates) < _FEW, f"whether the loss falls, for fewer than {_FEW} steps were seen"),
         (not recording.complete, "what came after the observed steps"),
     )
-    return tuple(said for holds, said in reasons if holds)
+    skipped = () if recording.probed is None else recording.probed.skipped
+    if recording.probed is not None and not recording.updates:  # no loop was watched
+        return skipped
+    return (*(said for holds, said in reasons if holds), *skipped)
 
 
 def _measured(recording: Recording) -> bool:

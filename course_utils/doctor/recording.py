@@ -18,6 +18,7 @@ __all__ = [
     "NotFinite",
     "OptimizerFacts",
     "Overlap",
+    "Probed",
     "Recording",
     "Refused",
     "Reshaped",
@@ -296,6 +297,28 @@ class Clipping:
     scaled: int = 0  #: calls while the gradient was still multiplied by the factor of a GradScaler
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How a model answered when it was tried out on copies; differences are parts of the spread of its outputs."""
+
+    samples: int = 0  #: of the batch
+    made: tuple[str, ...] = ()  #: experiments
+    skipped: tuple[str, ...] = ()  #: experiments that were not made, each with its reason
+    random: float = 0.0  #: between two calls in evaluation mode with one input
+    drawn: tuple[str, ...] = ()  #: random operations of torch in it
+    influence: float = 1.0  #: between two calls with different inputs
+    mixed: float = 0.0  #: in the outputs of samples that stayed, when others changed
+    stateless: bool = False  #: whether a batch normalisation keeps no running averages
+    foresight: float = 0.0  #: in the outputs before ``position``, when the inputs from there on changed
+    position: int = 0
+    loss: float = 0.0  #: of the batch
+    guess: float = 0.0  #: the loss of scores that are all equal
+    classes: int = 0  #: 0 where the targets are no class numbers
+    learned: tuple[float, float] = (0.0, 0.0)  #: the loss of a few samples before and after learning them alone
+    by_heart: int = 0  #: how many samples those were
+    steps: int = 0  #: and in how many steps
+
+
 @dataclass(frozen=True)
 class Recording:
     """All that is known of one watched block."""
@@ -323,6 +346,7 @@ class Recording:
     terms: tuple[TermFacts, ...] = ()
     clipping: Clipping = Clipping()
     relabelled: tuple[int, int] = (0, 0)  #: inputs that came again, and those of them that had another label then
+    probed: Probed | None = None  #: where the model was tried out
     foreign: int = 0  #: backward passes that gave a gradient to a tensor of their own, such as an input
     zeroings: int = 0  #: calls of ``zero_grad``
     hand_updates: int = 0  #: backward passes before which parameters had changed without an optimizer

@@ -1,6 +1,7 @@
 """Who listens? Passes each event to all observers, and keeps torch observed as long as there is one."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import torch
@@ -29,6 +30,7 @@ class Hub:
     def __init__(self) -> None:
         self._observers: list[Listener] = []
         self._installed = ExitStack()
+        self._muted = False
 
     def enter(self, observer: Listener) -> None:
         """Let ``observer`` hear of everything from now on."""
@@ -44,9 +46,18 @@ class Hub:
         if not self._observers:
             self._installed.close()
 
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """A block of which no observer hears: what the doctor itself tries out on a copy."""
+        before, self._muted = self._muted, True
+        try:
+            yield
+        finally:
+            self._muted = before
+
     def tell(self, event: Event) -> None:
         """Report ``event`` to all observers. One that fails is closed and says so in its report."""
-        for observer in self._observers:
+        for observer in () if self._muted else tuple(self._observers):
             if observer.open:
                 try:
                     with torch.no_grad():

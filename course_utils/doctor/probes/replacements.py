@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
@@ -76,10 +76,16 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
             tell(events.LossRefused(kind, args[0], args[1], error))
             raise
         reduction = args[place] if len(args) > place else None
-        tell(events.LossComputed(kind, args[0], args[1], output, reduction, bool(kwargs.get("log_target", False))))
+        logs = bool(kwargs.get("log_target", False))
+        tell(events.LossComputed(kind, args[0], args[1], output, reduction, logs, _like(original, args[2:], kwargs)))
         return output
 
     return loss
+
+
+def _like(original: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss function with the options of one call."""
+    return lambda inputs, target: original(inputs, target, *rest, **kwargs)
 
 
 def _backward(original: Any, tell: Tell) -> Any:

@@ -11,18 +11,22 @@ from course_utils.doctor.rules import (
     memory,
     order,
     parameters,
+    probed,
     scheduling,
     stopping,
     updating,
 )
 
-__all__ = ["RULES", "by_name", "catalogue"]
+__all__ = ["PROBED", "RULES", "by_name", "catalogue"]
 
 _THEMES = (
     order, heads, parameters, updating, scheduling, data, arrangement, learning, measuring, memory, copies, stopping
 )  # fmt: skip
+
+#: what shows in any loop, and what shows only where the model was tried out on copies
 RULES: tuple[Rule, ...] = tuple(thing for theme in _THEMES for thing in vars(theme).values() if isinstance(thing, Rule))
-_BY_NAME = {rule.name: rule for rule in RULES}
+PROBED: tuple[Rule, ...] = tuple(thing for thing in vars(probed).values() if isinstance(thing, Rule))
+_BY_NAME = {rule.name: rule for rule in (*RULES, *PROBED)}
 
 
 def by_name(name: str) -> Rule:
@@ -36,5 +40,5 @@ def by_name(name: str) -> Rule:
 
 def catalogue() -> str:
     """A line for each known fault, as a table in Markdown: name, severity, what it is, where the course explains it."""
-    rows = [f"| `{rule.name}` | {rule.severity} | {rule.title} | {rule.lesson} |" for rule in RULES]
+    rows = [f"| `{rule.name}` | {rule.severity} | {rule.title} | {rule.lesson} |" for rule in (*RULES, *PROBED)]
     return "\n".join(["| fault | severity | what it is | lesson |", "|---|---|---|---|", *rows]) + "\n"

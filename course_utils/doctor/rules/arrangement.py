@@ -16,7 +16,7 @@ _LOADER_LESSON = "02_one_epoch.ipynb, section 2"
     "W) are scrambled: each channel holds pieces of all three.",
     fix="images = images.permute(0, 3, 1, 2)      # moves the channels, (N, H, W, C) to (N, C, H, W)",
     lesson=_INPUTS_LESSON,
-    explains=(*FLAT,),
+    explains=(*FLAT, "output-depends-on-other-samples"),
 )
 def view_for_transpose(recording: Recording) -> str:
     """Sizes come in another order, and the numbers have not moved."""
@@ -36,7 +36,7 @@ def view_for_transpose(recording: Recording) -> str:
     "runs from image to image: the output for one depends on the others in its batch.",
     fix="self.lstm = nn.LSTM(features, hidden, batch_first=True)    # or x.transpose(0, 1)",
     lesson=_INPUTS_LESSON,
-    explains=(*FLAT,),
+    explains=(*FLAT, "output-depends-on-other-samples"),
 )
 def batch_taken_for_time(recording: Recording) -> str:
     """The first dimension of a layer's input, which it takes for time, is the batch."""
@@ -72,7 +72,7 @@ def targets_equal_inputs(recording: Recording) -> str:
     "attention looks at the padding: the mask is upside down.",
     fix="key_padding_mask = tokens == pad      # True where attention must not look",
     lesson=_INPUTS_LESSON,
-    explains=(*FLAT,),
+    explains=(*FLAT, "output-ignores-input"),
 )
 def tokens_without_gradient(recording: Recording) -> str:
     """Of many different tokens hardly any gets a gradient."""

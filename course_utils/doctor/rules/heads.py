@@ -167,7 +167,13 @@ def _binary_range(recording: Recording) -> str:
     "each other, and a single image always gets the probability 1.",
     fix="F.log_softmax(scores, dim=1)       # dim=-1 for scores of any shape",
     lesson=_SOFTMAX_LESSON,
-    explains=(*FLAT, *WILD, "nll-loss-on-probabilities", "softmax-before-cross-entropy"),
+    explains=(
+        *FLAT,
+        *WILD,
+        "nll-loss-on-probabilities",
+        "softmax-before-cross-entropy",
+        "output-depends-on-other-samples",
+    ),
 )
 def softmax_over_batch(recording: Recording) -> str:
     """The input of a loss function was normalised over its first dimension."""

@@ -41,16 +41,15 @@ def learning_rate_too_high(recording: Recording) -> Evidence | str:
     if not seen:
         return ""
     seen = f"{seen}; lr was {number(recording.updates[0].lr)}{_relative_update(recording)}"
-    undivided = _undivided(recording)
-    if undivided < 2:
+    k = undivided(recording)
+    if k < 2:
         return seen
     return Evidence(
-        f"{undivided} backward passes a step, each from an undivided mean loss; {seen}",
-        title=f"The losses of {undivided} batches are summed and not divided: the effective rate is {undivided} "
-        "times lr.",
+        f"{k} backward passes a step, each from an undivided mean loss; {seen}",
+        title=f"The losses of {k} batches are summed and not divided: the effective rate is {k} times lr.",
         why="backward() adds gradients. The sum over k batches is k times the mean that the learning rate was made "
         "for.",
-        fix=f"loss = loss_fn(model(images), labels) / {undivided}\nloss.backward()",
+        fix=f"loss = loss_fn(model(images), labels) / {k}\nloss.backward()",
     )
 
 
@@ -152,7 +151,7 @@ def exploding_gradients(recording: Recording) -> Evidence | None:
     return None
 
 
-def _undivided(recording: Recording) -> int:
+def undivided(recording: Recording) -> int:
     """How many batches a step sums the mean losses of, without a division; 1 where it does not."""
     k, times = Counter(update.backwards for update in recording.updates).most_common(1)[0]
     parts = [divisor.value for divisor in recording.measured(Divisor) if math.isfinite(divisor.value)]
