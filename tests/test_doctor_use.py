@@ -145,6 +145,13 @@ def test_with_json_nothing_else_is_on_stdout(script, capsys):
     assert json.loads(capsys.readouterr().out)["steps"] == 6
 
 
+def test_a_script_may_be_probed_and_its_finding_proved(script, capsys):
+    main(["--json", "--probe", "--prove", script(zero="pass")])
+    report = json.loads(capsys.readouterr().out)
+    assert [proof["finding"] for proof in report["proofs"]] == ["missing-zero-grad"]
+    assert "determinism" in " ".join(report["judged"])
+
+
 def test_a_missing_script_is_refused_with_an_example(capsys):
     with pytest.raises(SystemExit):
         main(["nowhere.py"])

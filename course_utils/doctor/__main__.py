@@ -1,6 +1,6 @@
 """How does one ask the doctor about a script? By running it under watch.
 
-    python -m course_utils.doctor [--steps N] [--json] script.py [arguments of the script]
+    python -m course_utils.doctor [--steps N] [--probe] [--prove] [--json] script.py [arguments of the script]
 
 Prints the report after what the script prints. Exit status: 0 healthy or notes only, 1 a warning, 2 an error among the
 findings, 3 an exception that no finding explains.
@@ -28,12 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m course_utils.doctor", description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, help="observe only the first so many steps")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, alone on stdout")
+    parser.add_argument("--probe", action="store_true", help="also try out copies of the model on its first batch")
+    parser.add_argument("--prove", action="store_true", help="do the first steps again with the cure of the finding")
     parser.add_argument("script", type=Path)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="are passed to the script")
     asked = parser.parse_args(arguments)
     if not asked.script.is_file():
         parser.error(f"script must be a file, got {str(asked.script)!r}; try python -m course_utils.doctor train.py")
-    report = _run(asked.script, asked.arguments, steps=asked.steps, quiet=asked.json)
+    watching = watch(steps=asked.steps, probe=asked.probe, prove=asked.prove)
+    report = _run(asked.script, asked.arguments, watching, quiet=asked.json)
+    if asked.prove and report.findings:
+        report.prove()
     print(json.dumps(report.as_dict(), indent=2) if asked.json else f"\n{report}")
     if report.findings:
         return _STATUS[report.findings[0].severity]
@@ -41,12 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 3 if stopped else 0
 
 
-def _run(script: Path, arguments: Sequence[str], *, steps: int | None, quiet: bool) -> Report:
+def _run(
+    script: Path, arguments: Sequence[str], watching: contextlib.AbstractContextManager[Report], *, quiet: bool
+) -> Report:
     """Run ``script`` as ``python script`` would; its exception is printed and ends it."""
     argv, path, report = sys.argv, sys.path[:], Report()
     sys.argv, sys.path[0] = [str(script), *arguments], str(script.resolve().parent)
     try:
-        with contextlib.redirect_stdout(sys.stderr if quiet else sys.stdout), watch(steps=steps) as report:
+        with contextlib.redirect_stdout(sys.stderr if quiet else sys.stdout), watching as report:
             try:
                 runpy.run_path(str(script), run_name="__main__")
             except SystemExit as ended:  # the script's own way to end
