@@ -1,5 +1,6 @@
 """Which cures can a machine apply? For each fault the changes to try in a replay, the most likely first."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -66,7 +67,8 @@ def _stepped_after_passes(entries: list[Entry]) -> list[Entry]:
 def _smaller_steps(tape: Tape, recording: Recording) -> list[Change]:
     k = undivided(recording)
     divided = [Change(f"each loss divided by {k}", factor=1 / k, harm=True)] if k >= 2 else []
-    return divided + [_scaled(tape, factor, harm=True) for factor in (0.1, 0.01, 0.001)]
+    scaled = [_scaled(tape, factor, harm=True) for factor in (0.1, 0.01, 0.001)]
+    return divided + scaled + _usual(max(_rates(tape), default=0.0), below=0.001, harm=True)
 
 
 def _larger_steps(tape: Tape, recording: Recording) -> list[Change]:
@@ -101,8 +103,15 @@ def _awake(tape: Tape, recording: Recording) -> list[Change]:
     rates = _rates(tape)
     best = max(rates, default=0.0)
     kept = [Change(f"lr {number(best)} kept", rate=lambda _, lr: best)] if len(set(rates)) > 1 else []
-    return kept + [
-        Change(f"lr {number(lr)} in place of {number(best)}", rate=partial(_always, lr)) for lr in (0.1, 0.01, 0.001)
+    return kept + _usual(best)
+
+
+def _usual(lr: float, *, below: float = math.inf, harm: bool = False) -> list[Change]:
+    """Learning rates that are often right, those ``below`` so many times ``lr``."""
+    return [
+        Change(f"lr {number(usual)} in place of {number(lr)}", rate=partial(_always, usual), harm=harm)
+        for usual in (0.1, 0.01, 0.001)
+        if usual < below * lr or below == math.inf
     ]
 
 

@@ -114,19 +114,21 @@ def _influence(model: nn.Module, inputs: Tensor) -> dict[str, Any]:
 
 
 def _mixing(model: nn.Module, batch: Batch, *, certain: bool) -> dict[str, Any]:
-    """How far the first half of the outputs moves when only the second half of the samples changes."""
+    """How far one half of the outputs moves when only the other half of the samples changes."""
     inputs, half = batch.inputs, len(batch.inputs) // 2
     if not certain and any(not getattr(layer, "batch_first", True) for layer in model.modules()):
         raise Unable("a layer reads time along the first dimension, which may be meant so")
     if batch.target is not None and not batch.paired:
         raise Unable(f"{len(inputs)} inputs and {len(batch.target)} targets do not tell which dimension is the batch")
-    changed = torch.cat([inputs[:half], _others(inputs)[half:]])
-    if torch.equal(changed, inputs):
-        changed = torch.cat([inputs[:half], inputs.flip(0)[half:]])
-    before, after = _answer(model, inputs), _answer(model, changed)
+    others = _others(inputs) if not torch.equal(_others(inputs), inputs) else inputs.flip(0)
+    before = _answer(model, inputs)
     if len(before) != len(inputs):
         raise Unable(f"{len(inputs)} samples give {len(before)} outputs")
-    return {"mixed": _apart(before[:half], after[:half], of=before), "stateless": _stateless(model)}
+    # Both halves in turn: a layer that reads along the batch hands on from the first to the second alone.
+    later = _answer(model, torch.cat([inputs[:half], others[half:]]))[:half]
+    earlier = _answer(model, torch.cat([others[:half], inputs[half:]]))[half:]
+    mixed = max(_apart(before[:half], later, of=before), _apart(before[half:], earlier, of=before))
+    return {"mixed": mixed, "stateless": _stateless(model)}
 
 
 def _foresight(model: nn.Module, batch: Batch, causal: bool | None) -> dict[str, Any]:

@@ -157,7 +157,9 @@ def _verdict(without: Sequence[float], cured: Sequence[float], change: Change) -
     # The second form holds also where one curve explodes, and its last losses outweigh all others.
     certain = gain > 3 * stdev(gains) / len(gains) ** 0.5 or sum(one > 0 for one in gains) >= 0.9 * len(gains)
     if certain and gain > min(_CLEAR, max(0.5 * fall, 5e-4)) and best < (1.5 if change.harm else 1.0) * scale:
-        return True, f"better by {gain:.1%} of the first loss"
+        return True, f"better by {_told(gain)} of the first loss"
+    if certain and gain > _CLEAR:
+        return None, f"better by {gain:.3g} times the first loss, which it does not get below: something else is wrong"
     if change.harm and last < start:
         return None, "these steps do not show the fault"
     if max(abs(fall), abs(cured[0] - best) / scale) < _STILL:
@@ -166,7 +168,11 @@ def _verdict(without: Sequence[float], cured: Sequence[float], change: Change) -
         return None, "both learn these few batches by heart"
     if change.counted and gain < -_STILL:
         return None, "the fault is there all the same, and works like a larger learning rate in so few steps"
-    return False, f"{'better' if gain > 0 else 'worse'} by {abs(gain):.1%} of the first loss"
+    return False, f"{'better' if gain > 0 else 'worse'} by {_told(abs(gain))} of the first loss"
+
+
+def _told(share: float) -> str:
+    return f"{share:.1%}" if share < 10 else f"{share:.3g} times"
 
 
 def _end(losses: Sequence[float]) -> float:

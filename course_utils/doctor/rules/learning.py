@@ -21,6 +21,7 @@ from course_utils.doctor.rules.effects import WILD
 from course_utils.doctor.words import count, names, number
 
 _LESSON = "04_lr_scheduler.ipynb, section 5"
+_FAR = 10.0  # times as long as the weights: after such a step anything may overflow
 
 
 @rule(
@@ -257,7 +258,9 @@ def of_another_origin(recording: Recording) -> bool:
         loss.value for loss in recording.measured(LossValue) if loss.step <= found.step and math.isfinite(loss.value)
     ]
     grown = len(before) >= 2 and max(before[1:]) > 3 * max(before[0], 1e-9)
-    return found.where in ("inputs", "targets") or not grown
+    steps = [step for step in recording.measured(UpdateSize) if step.step < found.step and step.before > 0]
+    thrown = any(step.change > _FAR * step.before for step in steps)
+    return found.where in ("inputs", "targets") or not (grown or thrown)
 
 
 def diverges(recording: Recording) -> bool:

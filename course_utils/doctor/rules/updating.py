@@ -1,5 +1,6 @@
 """What becomes of a gradient between backward and step? Clipped, divided and decayed as it was meant."""
 
+import math
 from statistics import median
 
 from course_utils.doctor.measures import Divisor, Rescaling
@@ -85,12 +86,12 @@ def coupled_weight_decay(recording: Recording) -> str:
 def loss_divided_for_nothing(recording: Recording) -> str:
     """A mean loss is divided by a whole number, and no gradients are added up."""
     single = [update for update in recording.updates if update.backwards == 1]
-    divisors = [measure.value for measure in recording.measured(Divisor)]
+    divisors = [measure.value for measure in recording.measured(Divisor) if math.isfinite(measure.value)]
     if len(single) < max(3, 0.9 * len(recording.updates)) or len(divisors) < 3:
         return ""
     k = median(divisors)
     whole = round(k) >= 2 and all(abs(divisor - round(k)) < 1e-3 * k for divisor in divisors)
-    rescaled = [measure.factor for measure in recording.measured(Rescaling)]
+    rescaled = [measure.factor for measure in recording.measured(Rescaling) if math.isfinite(measure.factor)]
     if not whole or (rescaled and median(rescaled) > 1.5):
         return ""
     return f"the mean loss was divided by {round(k)} before each of {count(len(single), 'step')} with one backward pass"
