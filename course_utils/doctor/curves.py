@@ -8,7 +8,7 @@ from course_utils.doctor.words import number
 
 __all__ = ["picture"]
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 420, 190, 52, 34
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 430, 190, 62, 34
 # Paul Tol's "vibrant" and "bright" schemes, safe for colour-blind readers; the dashes part them without colour.
 _WITHOUT, _CURED = "#CC3311", "#228833"
 
