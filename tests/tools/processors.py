@@ -125,7 +125,8 @@ def _run_one(name: str, environment: Mapping[str, str], path: Path) -> str:
 
 def _judge(path: Path, *, write: bool) -> int:
     stored = nbformat.read(path, as_version=4)
-    runs = {folder.name: nbformat.read(folder / path.name, as_version=4) for folder in sorted(SAVED.iterdir())}
+    kept = [folder / path.name for folder in sorted(SAVED.iterdir()) if (folder / path.name).is_file()]
+    runs = {file.parent.name: nbformat.read(file, as_version=4) for file in kept}
     stale = [name for name, run in runs.items() if [c.source for c in run.cells] != [c.source for c in stored.cells]]
     if stale:
         raise SystemExit(f"{path.name} has changed since it ran as {', '.join(stale)}; run it again without --saved")
