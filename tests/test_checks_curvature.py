@@ -89,6 +89,34 @@ FORMULAS = {
     ),
 }
 CHECKS = list(FORMULAS)
+OTHER_WAYS = [
+    (check_momentum_edge, lambda lr, momentum: 2 / lr + 2 * momentum / lr),
+    (check_momentum_edge, lambda lr, momentum: (1 + momentum) / (lr / 2)),
+    (check_momentum_edge, lambda lr, momentum: by_bisection(lambda c: swings(lr, momentum, 1.0, c), 8 / lr)),
+    (check_adam_edge, lambda lr, beta1: 2 / lr * (1 + beta1) / (1 - beta1)),
+    (check_adam_edge, lambda lr, beta1: (4 / (1 - beta1) - 2) / lr),
+    (check_adam_edge, lambda lr, beta1: by_bisection(lambda c: swings(lr, beta1, 1 - beta1, c), 80 / lr)),
+    (check_change_in_a_step, lambda slope, curvature, lr: slope**2 * lr * (lr * curvature / 2 - 1)),
+    (check_change_in_a_step, lambda s, c, lr: slope_and_curvature(s, c)(-lr * s) - slope_and_curvature(s, c)(0.0)),
+]
+
+
+def slope_and_curvature(slope, curvature):
+    return lambda d: 5.0 + slope * d + curvature * d * d / 2
+
+
+def swings(lr, keep, share, curvature):
+    """Whether v <- keep v + share c p, p <- p - lr v grows: its larger eigenvalue is beyond 1."""
+    push = lr * share * curvature
+    return bool(np.abs(np.linalg.eigvals([[1 - push, -lr * keep], [push / lr, keep]])).max() > 1 + 1e-12)
+
+
+def by_bisection(grows, high):
+    low = 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return low
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -96,6 +124,11 @@ CHECKS = list(FORMULAS)
 def test_a_right_number_passes_in_every_honest_form(check, form):
     right = FORMULAS[check][0]
     assert check(lambda *given: form(right(*given)))
+
+
+@pytest.mark.parametrize(("check", "answer"), OTHER_WAYS)
+def test_a_formula_may_be_written_in_other_ways(check, answer):
+    assert check(answer)
 
 
 @pytest.mark.parametrize("thing", NO_NUMBERS.values(), ids=NO_NUMBERS)
@@ -165,6 +198,8 @@ WRONG_PRODUCTS = {
     "got 'H v'": lambda *a: "H v",
     "your function raised": lambda loss, w, v: torch.autograd.grad(loss(w), v),
     "expected a function": 3,
+    "your function raised RuntimeError": lambda loss, w, v: torch.autograd.grad(gradient(loss, w) @ v, w)[0],
+    "for the sum of w^4 H v is": lambda loss, w, v: hvp(loss, torch.zeros_like(w).requires_grad_(), v),
 }
 
 
