@@ -229,6 +229,10 @@ RIGHT_GROUPS: dict[str, Answer] = {
     "with an empty group": lambda m, d: [*right_groups(m, d), {"params": [], "weight_decay": 1.0}],
     "numel and rows": partial(split_by, lambda name, p: p.numel() > p.shape[0]),
     "0": lambda m, d: [right_groups(m, d)[0], {**right_groups(m, d)[1], "weight_decay": 0}],
+    "names with the tensors": lambda m, d: [
+        {**group, "params": [(name, p) for name, p in m.named_parameters() if any(p is q for q in group["params"])]}
+        for group in right_groups(m, d)
+    ],
     "a tuple": lambda m, d: tuple(right_groups(m, d)),
     "names kept": lambda m, d: [{**group, "name": str(k)} for k, group in enumerate(right_groups(m, d))],
 }
@@ -546,6 +550,11 @@ def into_the_model(average: nn.Module, model: nn.Module, beta: float) -> None:
     model.load_state_dict(average.state_dict())
 
 
+def the_running_mean_alone(average: nn.Module, model: nn.Module, beta: float) -> None:
+    averaged(average, model, beta, buffers=nothing)
+    average[1].running_mean.copy_(model[1].running_mean)
+
+
 WRONG_AVERAGES: dict[str, tuple[Answer, str]] = {
     "nothing": (nothing, "has not moved"),
     "a copy": (partial(averaged, rule=lambda slow, fast, beta: slow.copy_(fast)), "equals the model's"),
@@ -555,6 +564,7 @@ WRONG_AVERAGES: dict[str, tuple[Answer, str]] = {
     "no share": (partial(averaged, rule=lambda slow, fast, beta: slow.mul_(beta).add_(fast)), "is not beta * average"),
     "a graph": (with_graph, "RuntimeError"),
     "no buffers": (partial(averaged, buffers=nothing), "the buffers of the average are stale"),
+    "the running mean alone": (the_running_mean_alone, "the buffers of the average are stale"),
     "averaged buffers": (
         partial(averaged, buffers=lambda slow, fast: slow.copy_(0.5 * slow + 0.5 * fast)), "buffers of the average"
     ),

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tests.helpers.lab import CHROMIUM, chromium, student_lab
+from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, run_all, student_lab
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "out" / "browser"
@@ -65,3 +66,22 @@ def test_a_link_of_the_contents_ends_at_its_heading(page):
         if not 0 <= top < height - 20:
             astray.append((target, top))
     assert astray == []
+
+
+def test_a_playground_that_was_saved_shows_again_without_its_kernel(page, tmp_path):
+    cell = nbformat.v4.new_code_cell("from course_utils.apps import OptimizerRace\nOptimizerRace()")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), tmp_path / "race.ipynb")
+    tab = page.context.new_page()
+    with lab(tmp_path) as server:
+        run_all(open_notebook(tab, server, "race.ipynb"))
+        tab.wait_for_selector(".race canvas")
+        tab.evaluate(
+            """async () => {
+                for (const command of ['docmanager:save', 'kernelmenu:shutdown'])
+                    await window.jupyterapp.commands.execute(command);
+            }"""
+        )
+        open_notebook(tab, server, "race.ipynb")  # the next day: a new kernel, in which no cell was run
+        tab.wait_for_selector(".race canvas", timeout=30_000)
+        assert "Error displaying widget" not in tab.locator(".jp-Notebook").inner_text()

@@ -42,7 +42,7 @@ def check_lr_after(answer: Answer) -> str:
         got, wanted = list(map(one_number, returned)), [_stair(k, **stairs) for k in _CALLS]
         if not all(map(same_number, returned, wanted)):
             raise NotYetError(_why_stairs_differ(got, wanted, stairs))
-    return f"after one epoch of the notes, 156 calls, {_stair(156, **_STAIRS[0]):.0e} is left of the lr 0.01"
+    return f"your stairs are those of StepLR, for {len(_STAIRS)} settings and {len(_CALLS)} numbers of calls"
 
 
 def _stair(k: int, lr: float, step_size: float, gamma: float) -> float:

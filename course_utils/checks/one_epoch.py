@@ -84,7 +84,7 @@ def check_train_step(answer: Answer) -> str:
             raise NotYetError(_why_weights_differ(mine, model, options, steps))
         for got, wanted in zip(losses, expected, strict=True):
             _compare_loss(got, wanted)
-    return "after three steps your weights equal those of course_utils.training.train_step."
+    return "after three steps your weights agree with those of course_utils.training.train_step."
 
 
 def _weights_after(step: Answer, model: nn.Module, options: dict[str, Any]) -> tuple[Tensor, list[Any], int]:
@@ -245,7 +245,7 @@ def check_running_loss(answer: Answer) -> str:
     if not torch.allclose(_flat(model), _flat(copy), rtol=1e-4, atol=1e-6):
         why = "optimizer.step() was not called" if not steps else "keep zero_grad, backward and step as they were"
         raise NotYetError(f"the sum is right, but the weights are not; {why}")
-    return "the sum is the same, and never more than one graph was alive."
+    return "the sum is the same, and no graph but the latest was kept."
 
 
 def _compare_sum(got: Any, losses: Tensor) -> None:

@@ -191,22 +191,28 @@ def check_decay_groups(answer: Answer) -> str:
     )
     for model in (_a_network(), convolutional):
         for decay in (0.1, 0.02):
-            groups = call(answer, model, decay)
-            _check_are_groups(groups)
+            groups = _without_names(call(answer, model, decay))
             _check_groups(model, groups, "your list")
             _check_decays(model, groups, decay)
     return "matrices and filters are pulled to zero; biases and norms are left alone"
 
 
-def _check_are_groups(groups: Any) -> None:
+def _without_names(groups: Any) -> list[dict[str, Any]]:
+    """The groups with plain tensors in their "params", where pairs of name and tensor are allowed too."""
     fits = isinstance(groups, (list, tuple)) and all(isinstance(group, dict) and "params" in group for group in groups)
     if not fits:
         raise NotYetError('return a list of dicts, each with "params" and "weight_decay"')
     for group in groups:
-        if not isinstance(group["params"], (list, tuple)) or not all(isinstance(p, Tensor) for p in group["params"]):
+        if not isinstance(group["params"], (list, tuple)) or not all(map(_tensor_of, group["params"])):
             raise NotYetError('"params" must be a list of tensors; an iterator can be read only once')
         if not isinstance(group.get("weight_decay"), (int, float)):
             raise NotYetError('a group has no "weight_decay"; it would get the 0.01 that AdamW has by default')
+    return [{**group, "params": [_tensor_of(held)[0] for held in group["params"]]} for group in groups]
+
+
+def _tensor_of(held: Any) -> list[Tensor]:
+    named = held[1:] if isinstance(held, tuple) and len(held) == 2 and isinstance(held[0], str) else (held,)
+    return [tensor for tensor in named if isinstance(tensor, Tensor)]
 
 
 def _check_decays(model: nn.Module, groups: list[dict[str, Any]], decay: float) -> None:
@@ -316,9 +322,8 @@ def _move(model: nn.Module, seed: int) -> None:
     with torch.no_grad():
         for number, parameter in enumerate(model.parameters()):
             parameter.copy_(_drawn(*parameter.shape, seed=seed + number))
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm1d) and module.running_mean is not None:
-                module.running_mean.copy_(_drawn(8, seed=seed))
+        for buffer in model.buffers():
+            buffer.add_(seed)
 
 
 def _check_average(average: nn.Module, wanted: nn.Module, model: nn.Module, beta: float) -> None:

@@ -278,13 +278,11 @@ def _watch(notebook: Notebook, server: Server) -> None:
 
 def _command(server: Server) -> list[str]:
     return [
-        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
-        "--ServerApp.ip=127.0.0.1",
+        *(sys.executable, "-m", "jupyter", "lab", f"--config={_ROOT / 'jupyter_lab_config.py'}", "--no-browser"),
         f"--ServerApp.port={server.port}",
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={server.token}",
         "--LabApp.expose_app_in_browser=True",
-        "--LabApp.news_url=None",
         f"--ServerApp.root_dir={server.root}",
     ]
 
@@ -303,16 +301,10 @@ def _environment(base: Path) -> dict[str, str]:
 
 
 def _write_settings(folder: Path, dark: bool) -> None:
-    """No question about news on top of the page; every cell in the document, even those far below the window."""
-    settings: dict[str, dict[str, str | bool]] = {
-        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-        "apputils-extension/themes": {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"},
-        "notebook-extension/tracker": {"windowingMode": "none"},
-    }
-    for name, values in settings.items():
-        file = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values), encoding="utf-8")
+    """What a student chose, beside the settings of the course that every server here starts with."""
+    file = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}), encoding="utf-8")
 
 
 def _free_port() -> int:

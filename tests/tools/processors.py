@@ -12,6 +12,7 @@ import itertools
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -117,8 +118,9 @@ def _run_all(paths: Sequence[Path], jobs: int) -> None:
 def _run_one(name: str, environment: Mapping[str, str], path: Path) -> str:
     folder = SAVED / name
     folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
     (folder / path.name).write_text(text_of(run_notebook(path, environment)), encoding="utf-8")
-    return f"ran {path.name} as {name}"
+    return f"ran {path.name} as {name} in {time.perf_counter() - start:.0f} s"
 
 
 def _judge(path: Path, *, write: bool) -> int:
