@@ -21,6 +21,7 @@ LESSONS = {
         "03_multi_epoch",
         "04_lr_scheduler",
         "05_optimizer_practice",
+        "06_curvature",
     )
 }
 EXERCISES = [(stem, exercise) for stem, part in LESSONS.items() for exercise in part.exercises()]

@@ -29,6 +29,7 @@ NAMES = [
     "03_multi_epoch",
     "04_lr_scheduler",
     "05_optimizer_practice",
+    "06_curvature",
 ]
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 

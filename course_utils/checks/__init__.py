@@ -1,6 +1,13 @@
 """Is my answer right? One ``check_*`` function per exercise; each says what is right or what is still missing."""
 
 from course_utils.checks.clinic import check_diagnoses, check_repairs
+from course_utils.checks.curvature import (
+    check_adam_edge,
+    check_change_in_a_step,
+    check_hessian_vector_product,
+    check_largest_eigenvalue,
+    check_momentum_edge,
+)
 from course_utils.checks.lr_scheduler import (
     check_lr_after,
     check_repaired_loop,
@@ -35,16 +42,21 @@ from course_utils.checks.practice import (
 )
 
 __all__ = [
+    "check_adam_edge",
+    "check_change_in_a_step",
     "check_clipped_update",
     "check_decay_groups",
     "check_diagnoses",
     "check_ema_update",
     "check_fair_comparison",
     "check_fine_tuning",
+    "check_hessian_vector_product",
+    "check_largest_eigenvalue",
     "check_largest_stable_lr",
     "check_lion",
     "check_lr_after",
     "check_mean_loss_per_image",
+    "check_momentum_edge",
     "check_momentum_step",
     "check_moving_average",
     "check_number_of_batches",

@@ -1,0 +1,237 @@
+"""Is my answer right, in notebook 06? Two edges, a product with the Hessian, its largest eigenvalue, a step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_utils.checks.verdict import NotYetError, call, explained
+from course_utils.curvature import adam_edge, edge, hessian_vector_product
+from course_utils.seeding import generator
+
+__all__ = [
+    "check_adam_edge",
+    "check_change_in_a_step",
+    "check_hessian_vector_product",
+    "check_largest_eigenvalue",
+    "check_momentum_edge",
+]
+
+Answer = Callable[..., Any]
+Formula = Callable[..., float]
+
+
+@explained
+def check_momentum_edge(answer: Answer) -> str:
+    """A verdict on ``answer(lr, momentum)``: the largest curvature with which SGD with momentum is stable."""
+    _compare(
+        answer,
+        ("lr", "momentum"),
+        ((0.1, 0.0), (0.1, 0.9), (0.02, 0.5), (2.0, 0.25)),
+        lambda lr, momentum: edge(lr, momentum=momentum),
+        {
+            "that is the edge without momentum, 2 / lr": lambda lr, momentum: 2 / lr,
+            "momentum lets the walls be steeper, not less steep: multiply by 1 + momentum": lambda lr, momentum: (
+                2 * (1 - momentum) / lr
+            ),
+            "that is the edge of Nesterov's momentum; torch's plain momentum looks at the gradient where it stands": (
+                lambda lr, momentum: edge(lr, momentum=momentum, nesterov=True)
+            ),
+            "1 / (1 - momentum) is how far the steps add up along a slope; on a wall they take turns": (
+                lambda lr, momentum: 2 / (lr * (1 - momentum))
+            ),
+            "the factor 2 is missing": lambda lr, momentum: (1 + momentum) / lr,
+        },
+    )
+    return "with momentum 0.9 the edge lies at 3.8 / lr, nearly twice as high."
+
+
+@explained
+def check_adam_edge(answer: Answer) -> str:
+    """A verdict on ``answer(lr, beta1)``: the largest preconditioned curvature with which Adam is stable."""
+    _compare(
+        answer,
+        ("lr", "beta1"),
+        ((0.001, 0.9), (0.01, 0.9), (0.1, 0.0), (0.01, 0.5)),
+        lambda lr, beta1: adam_edge(lr, beta1=beta1),
+        {
+            "38 / lr holds for beta1 = 0.9 alone; write it with beta1": lambda lr, beta1: 38 / lr,
+            "that is the edge of SGD's momentum, which adds up gradients; Adam's m is their mean, 1 - beta1 times as "
+            "large, so its edge is 1 / (1 - beta1) times as high": lambda lr, beta1: 2 * (1 + beta1) / lr,
+            "that is the edge without m; beta1 raises it": lambda lr, beta1: 2 / lr,
+            "1 + beta1 is missing: the mean also changes its sign with every step": (
+                lambda lr, beta1: 2 / ((1 - beta1) * lr)
+            ),
+        },
+    )
+    return "with beta1 = 0.9 it is 38 / lr, for the curvature as Adam's preconditioner divides it."
+
+
+@explained
+def check_change_in_a_step(answer: Answer) -> str:
+    """A verdict on ``answer(slope, curvature, lr)``: the change of a quadratic in one step of gradient descent."""
+    _compare(
+        answer,
+        ("slope", "curvature", "lr"),
+        ((3.0, 4.0, 0.1), (-2.0, 10.0, 0.1), (2.0, 10.0, 0.3), (1.0, 0.0, 0.5), (1.5, -2.0, 0.2)),
+        lambda slope, curvature, lr: -lr * slope**2 + curvature * (lr * slope) ** 2 / 2,
+        {
+            "that is the first order alone; the curvature adds its half times the step squared": (
+                lambda slope, curvature, lr: -lr * slope**2
+            ),
+            "the 1/2 before the curvature is missing": (
+                lambda slope, curvature, lr: -lr * slope**2 + curvature * (lr * slope) ** 2
+            ),
+            "the step goes down the slope: d = -lr * slope, so the first term is negative": (
+                lambda slope, curvature, lr: lr * slope**2 + curvature * (lr * slope) ** 2 / 2
+            ),
+            "that is the step, or takes it for the slope; the first term is slope times step, -lr * slope**2": (
+                lambda slope, curvature, lr: -lr * slope
+            ),
+            "the curvature term needs the step squared, (lr * slope)**2": (
+                lambda slope, curvature, lr: -lr * slope**2 + curvature * lr * slope**2 / 2
+            ),
+        },
+    )
+    return "-lr slope^2 (1 - lr curvature / 2): it is positive, and the loss rises, from curvature 2 / lr on."
+
+
+@explained
+def check_hessian_vector_product(answer: Answer) -> str:
+    """A verdict on ``answer(loss, w, v)``: the Hessian of ``loss(w)`` times ``v``, both ``(n,)``."""
+    matrix, w, v = _a_problem()
+    losses: dict[str, Callable[[Tensor], Tensor]] = {
+        "w . A w / 2": lambda p: p @ matrix @ p / 2,
+        "the sum of w^4": lambda p: (p**4).sum(),
+        "a linear loss": lambda p: (p * torch.arange(1.0, 5, dtype=p.dtype)).sum(),
+    }
+    for name, loss in losses.items():
+        place = w.clone().requires_grad_()
+        got = _as_row(call(answer, loss, place, v.clone()), len(w), name)
+        expected = hessian_vector_product(loss(place), [place], v)
+        if not torch.allclose(got, expected, rtol=1e-3, atol=1e-4):
+            raise NotYetError(_why_product_differs(got, loss, place, v, name))
+    return "two passes of autograd, and never the whole Hessian."
+
+
+def _why_product_differs(got: Tensor, loss: Callable[[Tensor], Tensor], w: Tensor, v: Tensor, name: str) -> str:
+    (gradient,) = torch.autograd.grad(loss(w), w, create_graph=True)
+    hessian = torch.autograd.functional.hessian(loss, w.detach())  # type: ignore[no-untyped-call]
+    mistakes = {
+        "that is the gradient; differentiate once more, the gradient's product with v": gradient,
+        "that is the gradient times v, number by number; sum it, and differentiate the sum": gradient * v,
+        "that is the diagonal of the Hessian times v; other weights matter, too": hessian.diagonal() * v,
+        "that is -H v; the sign is wrong": -hessian @ v,
+        "that is v itself; multiply it with the Hessian": v,
+        "that is v . H v for every weight; return the row H v, not one number": (v @ hessian @ v).expand(len(v)),
+    }
+    for words, row in mistakes.items():
+        if torch.allclose(got, row.detach(), rtol=1e-3, atol=1e-4):
+            return words
+    expected = [round(value, 3) for value in (hessian @ v).tolist()]
+    return f"for {name} H v is {expected}, got {[round(value, 3) for value in got.tolist()]}"
+
+
+@explained
+def check_largest_eigenvalue(answer: Answer) -> str:
+    """A verdict on ``answer(product, v, steps)``: power iteration with ``product(v) = H v``, a number at its end."""
+    for diagonal in ((1.0, 7.0, 3.0, 2.0), (0.5, 0.1, 20.0, 1.0), (4.0, 4.0, 1.0, 1.0)):
+        counted = _Counted(torch.tensor(diagonal, dtype=torch.float64))
+        start = torch.tensor([1.0, 2.0, -1.0, 0.5], dtype=torch.float64)
+        got = _as_number(call(answer, counted, start.clone(), 40), f"H = diag{diagonal}")
+        _compare_eigenvalue(got, diagonal, counted.calls)
+    return "the direction that H stretches most survives, and v . H v is by how much."
+
+
+class _Counted:
+    """A product with a diagonal Hessian that counts how often it is asked for."""
+
+    def __init__(self, diagonal: Tensor) -> None:
+        self.diagonal, self.calls = diagonal, 0
+
+    def __call__(self, vector: Any) -> Tensor:
+        self.calls += 1
+        return self.diagonal * torch.as_tensor(vector, dtype=torch.float64)
+
+
+def _compare_eigenvalue(got: float, diagonal: Sequence[float], calls: int) -> None:
+    largest, case = max(diagonal), f"H = diag{diagonal}"
+    if calls == 0:
+        raise NotYetError("product was never called; H is known by its products alone")
+    if abs(got - largest) <= 1e-3 * largest:
+        return
+    if not np.isfinite(got) or got > 1e3 * largest:
+        raise NotYetError("v grew beyond all bounds; divide it by its length after every product")
+    if calls < 20:
+        raise NotYetError(f"{calls} products are too few for {case}; make `steps` of them, each of the last one's v")
+    if abs(got - largest**2) <= 1e-2 * largest**2:
+        raise NotYetError("that is the eigenvalue squared: v . H v wants one product, not two")
+    if abs(got - 1) < 1e-3:
+        raise NotYetError("that is the length of v; the eigenvalue is v . H v, or the length of H v before dividing")
+    raise NotYetError(
+        f"the largest eigenvalue for {case} is {largest:g}, got {got:.4g}; v <- H v / |H v|, then v . H v"
+    )
+
+
+# ---- What the checks share -------------------------------------------------------------------------------------------
+
+
+def _compare(
+    answer: Answer,
+    names: Sequence[str],
+    cases: Sequence[tuple[float, ...]],
+    right: Formula,
+    mistakes: Mapping[str, Formula],
+) -> None:
+    """Each case against the formula; a known mistake is named if it explains all of them."""
+    told = [", ".join(f"{name}={value:g}" for name, value in zip(names, case, strict=True)) for case in cases]
+    got = [_as_number(call(answer, *case), words) for case, words in zip(cases, told, strict=True)]
+    expected = [right(*case) for case in cases]
+    if np.allclose(got, expected, rtol=1e-4, atol=1e-9):
+        return
+    for words, mistake in mistakes.items():
+        if np.allclose(got, [mistake(*case) for case in cases], rtol=1e-4, atol=1e-9):
+            raise NotYetError(words)
+    i = next(i for i, (one, other) in enumerate(zip(got, expected, strict=True)) if not np.isclose(one, other, 1e-4))
+    raise NotYetError(f"for {told[i]} it is {expected[i]:.6g}, got {got[i]:.6g}")
+
+
+def _as_number(got: Any, case: str) -> float:
+    """One real number, in whatever honest form it comes."""
+    value = got
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy() if value.numel() == 1 and not value.is_complex() else None
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.item() if value.size == 1 else None
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        raise NotYetError(f"return one number for {case}, got {got!r:.60}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise NotYetError("return a number; yours is a whole number with more than 300 digits") from error
+
+
+def _as_row(got: Any, length: int, case: str) -> Tensor:
+    """A row of ``length`` numbers; a tuple of one row, as ``torch.autograd.grad`` returns, is one."""
+    if isinstance(got, tuple) and len(got) == 1:
+        got = got[0]
+    if got is None:
+        raise NotYetError(f"nothing is returned for {case}; return the row H v")
+    try:
+        row = torch.as_tensor(got).detach().to(torch.float64).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise NotYetError(f"return a row of {length} numbers for {case}, got {got!r:.60}") from error
+    if len(row) != length:
+        raise NotYetError(f"return a row of {length} numbers for {case}, got {len(row)}")
+    return row
+
+
+def _a_problem() -> tuple[Tensor, Tensor, Tensor]:
+    """A symmetric matrix (4, 4), weights and a direction (4,), the same at every call."""
+    stream = generator(0, "check/curvature")
+    half, w, v = (torch.randn(*shape, generator=stream, dtype=torch.float64) for shape in ((4, 4), (4,), (4,)))
+    return half + half.T, w, v
