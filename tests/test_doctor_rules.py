@@ -21,6 +21,7 @@ from course_utils.doctor.recording import (
 )
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules import (
+    PROBED,
     RULES,
     catalogue,
     data,
@@ -47,33 +48,36 @@ def named(findings):
     return [f.name for f in findings]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+ALL = (*RULES, *PROBED)
+
+
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.name)
 def test_no_rule_finds_anything_in_an_empty_recording(rule):
     assert rule(Recording()) is None
 
 
 def test_every_explained_name_is_a_known_cause():
-    assert {name for cause in RULES for name in cause.explains} <= {cause.name for cause in RULES}
+    assert {name for cause in ALL for name in cause.explains} <= {cause.name for cause in ALL}
 
 
 def test_no_cause_explains_itself_not_even_by_detours():
-    assert [cause.name for cause in RULES if cause.name in effects_of(cause.name)] == []
+    assert [cause.name for cause in ALL if cause.name in effects_of(cause.name)] == []
 
 
 def test_a_cause_is_listed_once():
-    assert len({cause.name for cause in RULES}) == len(RULES)
+    assert len({cause.name for cause in ALL}) == len(ALL)
 
 
 def test_causes_come_before_their_effects():
-    found = [finding(cause.name, "note") for cause in RULES]  # notes explain nothing, so that all of them stay
+    found = [finding(cause.name, "note") for cause in ALL]  # notes explain nothing, so that all of them stay
     order = named(ranked(found))
-    assert len(order) == len(RULES)
-    assert [c.name for c in RULES if any(order.index(e) < order.index(c.name) for e in effects_of(c.name))] == []
+    assert len(order) == len(ALL)
+    assert [c.name for c in ALL if any(order.index(e) < order.index(c.name) for e in effects_of(c.name))] == []
 
 
 def test_the_catalogue_has_a_line_for_every_rule():
     lines = catalogue().splitlines()
-    assert [line.split("`")[1] for line in lines[2:]] == [cause.name for cause in RULES]
+    assert [line.split("`")[1] for line in lines[2:]] == [cause.name for cause in ALL]
 
 
 # -- one rule -----------------------------------------------------------------------------------------------------
