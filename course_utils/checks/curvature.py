@@ -97,7 +97,7 @@ def check_change_in_a_step(answer: Answer) -> str:
             ),
         },
     )
-    return "-lr slope^2 (1 - lr curvature / 2): it is positive, and the loss rises, from curvature 2 / lr on."
+    return "-lr slope^2 (1 - lr curvature / 2): it is positive, and the loss rises, beyond curvature 2 / lr."
 
 
 @explained
@@ -115,7 +115,7 @@ def check_hessian_vector_product(answer: Answer) -> str:
         expected = hessian_vector_product(loss(place), [place], v)
         if not torch.allclose(got, expected, rtol=1e-3, atol=1e-4):
             raise NotYetError(_why_product_differs(got, loss, place, v, name))
-    return "two passes of autograd, and never the whole Hessian."
+    return "right; two passes of autograd are enough for it, without the whole Hessian."
 
 
 def _why_product_differs(got: Tensor, loss: Callable[[Tensor], Tensor], w: Tensor, v: Tensor, name: str) -> str:
