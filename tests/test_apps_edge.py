@@ -97,10 +97,11 @@ def test_the_images_are_standardised_grey_patches_and_the_seed_decides_the_weigh
 
 
 def test_sharpness_climbs_to_the_line_and_stays_beside_it():
-    run = EdgeOfStability(lr=0.3).trained(900)
-    assert run.sharpness[0] < 0.5 * 2 / 0.3
-    late = run.sharpness[run.steps >= 600]
-    assert 0.7 < np.median(late) / (2 / 0.3) < 1.5
+    # At larger rates the swing about the line grows out of the last bit, and goes another way on every processor.
+    run = EdgeOfStability(lr=0.1).trained(1_100)
+    assert run.sharpness[0] < 0.1 * 2 / 0.1
+    late = run.sharpness[run.steps >= 700]
+    assert 0.95 < np.median(late) / (2 / 0.1) < 1.15
     assert run.losses[-1] < 0.6 * run.losses[0]
 
 
