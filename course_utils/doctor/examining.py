@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from course_utils.doctor.examination import Batch, look
+from course_utils.doctor.experiments import Batch, look
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.report import Report
 

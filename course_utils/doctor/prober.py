@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from course_utils.doctor import events
 from course_utils.doctor.copies import Unable, aside, copied, random_state, restore_random, tensors_in
-from course_utils.doctor.examination import Batch, probe
+from course_utils.doctor.experiments import Batch, probe
 from course_utils.doctor.models import Models
 from course_utils.doctor.recording import Probed
 from course_utils.doctor.values import first_line
