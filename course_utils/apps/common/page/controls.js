@@ -90,6 +90,15 @@ export function slider({ label, hint = label, format, onInput, ...spec }) {
 }
 
 /**
+ * A setting in a row of its own, with room for the words that refuse a value.
+ * @param {Node[]} parts
+ */
+export function makeField(...parts) {
+  const words = element("p", { class: "refused" });
+  return { node: element("div", { class: "field" }, ...parts, words), words };
+}
+
+/**
  * @typedef {object} Moves what arrow keys do to a place
  * @property {number} across
  * @property {number} up

@@ -1,5 +1,5 @@
 // How is the training driven? Start, step, restart, keep; and lr, momentum and batch size while it runs.
-import { slider } from "../../common/page/controls.js";
+import { makeField, slider } from "../../common/page/controls.js";
 import { button, drawing, element, newId, update } from "../../common/page/elements.js";
 import { typed, written } from "../../common/page/numbers.js";
 import { DASHES } from "./charts.js";
@@ -63,12 +63,6 @@ export function makeSettings({ range, batches }, { want }) {
     select.value = String(settings.batch_size);
   };
   return { node, show };
-}
-
-/** @param {Node[]} parts */
-function makeField(...parts) {
-  const words = element("p", { class: "refused" });
-  return { node: element("div", { class: "field" }, ...parts, words), words };
 }
 
 /** Which line is which run. */

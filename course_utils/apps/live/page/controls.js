@@ -1,5 +1,5 @@
 // How is a training steered? Buttons that start and stop it, and the settings that may change while it runs.
-import { slider } from "../../common/page/controls.js";
+import { makeField, slider } from "../../common/page/controls.js";
 import { button, element, newId, options, update } from "../../common/page/elements.js";
 import { counted, percent, typed, written } from "../../common/page/numbers.js";
 import { shareNow } from "./training.js";
@@ -83,10 +83,4 @@ function showMomentum({ thumb, label, shown, show }, { momentum, optimizer }) {
   update(label, optimizer.startsWith("Adam") ? "momentum β₁" : "momentum");
   if (momentum === null) update(shown, "none");
   else show(momentum);
-}
-
-/** @param {Node[]} parts */
-function makeField(...parts) {
-  const words = element("p", { class: "refused" });
-  return { node: element("div", { class: "field" }, ...parts, words), words };
 }
