@@ -10,7 +10,7 @@ from traitlets import HasTraits, TraitError
 from course_utils.apps import OptimizerRace
 from course_utils.apps.common.app import STATIC, App, page
 from course_utils.apps.common.settings import Refused, Setting, a_choice, a_number, a_whole_number, names_of
-from tests.helpers.javascript import APPS, NODE
+from tests.helpers.javascript import APPS, NODE, WINGS
 
 
 class Knobs(HasTraits):
@@ -58,7 +58,6 @@ def test_both_ends_of_a_range_are_allowed():
     assert (Knobs(share=0.0).share, Knobs(share=1.0).share, Knobs(count=9).count) == (0.0, 1.0, 9)
 
 
-WINGS = ("race", "schedule", "live", "edge")
 SOURCES = [file for file in APPS.glob("*/page/*") if file.is_file()]
 
 

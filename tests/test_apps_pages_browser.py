@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.helpers.javascript import APPS
+from tests.helpers.javascript import APPS, WINGS
 from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 
 pytestmark = [
@@ -18,7 +18,6 @@ pytestmark = [
 expect.set_options(timeout=20_000)  # milliseconds; a machine may have other work
 
 AXE = APPS / "node_modules" / "axe-core" / "axe.min.js"
-WINGS = ("race", "schedule", "live", "edge")
 CELLS = [
     """
 import torch

