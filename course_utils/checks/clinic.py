@@ -47,10 +47,10 @@ def check_diagnoses(loops: Mapping[str, Loop], diagnoses: Mapping[str, str | Non
 def check_repairs(loops: Mapping[str, Loop]) -> str:
     """A verdict on repaired ``loops``: they train, the doctor has nothing against them, and their loss falls."""
     _check_letters(loops)
-    for letter, loop in loops.items():
-        visit = _examined(loop)
-        if finding := _first_finding(visit.report):
-            raise NotYetError(f"loop {letter}: {finding.name}. {finding.title} Seen: {finding.seen}")
+    visits = {letter: _examined(loop) for letter, loop in loops.items()}
+    if ill := [letter for letter, visit in visits.items() if _first_finding(visit.report)]:
+        raise NotYetError(f"the doctor still finds faults in loop {', '.join(ill)}; %%doctor on top of a cell says which")
+    for letter, visit in visits.items():
         _check_trains(letter, visit)
         _check_schedule(letter, visit.lrs)
         _check_learns(letter, visit)
