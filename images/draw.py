@@ -186,6 +186,7 @@ CARDS = (
         lambda w: AdamW(w, lr=0.3, betas=(0.9, 0.95), weight_decay=0.6),
     ),
 )
+SHOWN = {card.name for card in CARDS}
 
 # From which card to which, and the weakness that the second one cures.
 ARROWS = (
@@ -213,7 +214,7 @@ def common_optimizers() -> Figure:
     for card in CARDS:
         draw_card(axes, card, known)
     draw_legend(axes)
-    draw_others(axes, known.where(lambda entry: entry.name not in COLORS))
+    draw_others(axes, known.where(lambda entry: entry.name not in SHOWN))
     return figure
 
 
@@ -326,8 +327,8 @@ FALSE_FRIENDS = {("ASGD", "alpha")}  # the name of a row, but another meaning
 def common_parameters() -> Figure:
     """Which optimizer has which of the common parameters, and with which default."""
     known = optimizers()
-    wide = known.where(lambda entry: entry.name in COLORS)
-    narrow = known.where(lambda entry: entry.name not in COLORS)
+    wide = known.where(lambda entry: entry.name in SHOWN)
+    narrow = known.where(lambda entry: entry.name not in SHOWN)
     figure, axes = page(
         13.75,
         12.3,

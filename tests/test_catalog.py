@@ -586,8 +586,9 @@ def test_every_figure_has_its_alternative_text(draw):
     assert set(draw.ALT) == set(draw.FIGURES) == set(FIGURES)
 
 
-def test_every_optimizer_with_a_colour_has_its_card(draw):
-    assert {card.name for card in draw.CARDS} == set(COLORS)
+def test_every_card_is_that_of_an_algorithm_of_the_course(draw):
+    assert {card.name for card in draw.CARDS} <= set(COLORS)
+    assert len(draw.CARDS) >= 7
 
 
 def test_every_parameter_that_two_optimizers_share_has_its_row(draw):

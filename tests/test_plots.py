@@ -161,7 +161,7 @@ def test_a_title_that_says_nothing_is_refused_in_words(title):
 
 def test_the_algorithms_have_colours_and_markers_of_their_own():
     assert list(COLORS) == list(MARKERS)
-    assert len(set(COLORS.values())) == len(set(MARKERS.values())) == len(COLORS) == 7
+    assert len(set(COLORS.values())) == len(set(MARKERS.values())) == len(COLORS)
 
 
 @pytest.mark.parametrize("name", COLORS)
@@ -170,7 +170,7 @@ def test_an_algorithm_has_its_colour_and_marker_whatever_else_is_drawn(name):
     assert line_of(figure, COLORS[name]).get_marker() == MARKERS[name]
 
 
-@pytest.mark.parametrize("name", ["Adamax", "sgd", "my Adam", "train"])
+@pytest.mark.parametrize("name", ["Adam2", "sgd", "my Adam", "train"])
 def test_a_name_that_is_no_algorithm_has_no_colour_of_an_algorithm(name):
     figure = line_plot({name: [1, 2]}, **LABELS)
     assert figure.axes[0].lines[0].get_color() not in COLORS.values()

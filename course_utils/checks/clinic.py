@@ -49,7 +49,8 @@ def check_repairs(loops: Mapping[str, Loop]) -> str:
     _check_letters(loops)
     visits = {letter: _examined(loop) for letter, loop in loops.items()}
     if ill := [letter for letter, visit in visits.items() if _first_finding(visit.report)]:
-        raise NotYetError(f"the doctor still finds faults in loop {', '.join(ill)}; %%doctor on top of a cell says which")
+        found = f"the doctor still finds faults in loop {', '.join(ill)}"
+        raise NotYetError(f"{found}; %%doctor on top of a cell says which")
     for letter, visit in visits.items():
         _check_trains(letter, visit)
         _check_schedule(letter, visit.lrs)

@@ -64,14 +64,14 @@ def read_only(course: Path) -> None:
     subprocess.run(["chmod", "-R", "a-w", "."], cwd=course, check=True)
 
 
+_UV = f"{sys.executable} -m uv"
+_INTO_OTHER = f"{_UV} pip install --quiet --python other"  # by name: else uv takes the environment it runs in
+
+
 def _with_packages(python: str, *packages: str) -> str:
     """The command that makes an environment of its own with ``packages`` in it, and imports the course there."""
-    uv = f"{sys.executable} -m uv"
     wanted = " ".join(f"'{package}'" for package in packages)
-    return (
-        f"{uv} venv --quiet --python {python} other && VIRTUAL_ENV=$PWD/other {uv} pip install --quiet {wanted}"
-        f' && other/bin/python -c "{IMPORTS}"'
-    )
+    return f'{_UV} venv --quiet --python {python} other && {_INTO_OTHER} {wanted} && other/bin/python -c "{IMPORTS}"'
 
 
 _MADE = f'make environment && .venv/bin/python -c "{IMPORTS}"'
@@ -90,13 +90,13 @@ ROWS = [
     Row("a read-only folder", f'make environment && .venv/bin/python -B -c "{IMPORTS}"', "works", before=read_only),
     Row("LC_ALL=C", f'{_MADE} && .venv/bin/python -c "from course_utils import catalog; print(catalog.optimizers())"',
         "SparseAdam", environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}),
-    Row("no network: images", f"{sys.executable} -m course_utils.training --epochs 1 --limit 640", "not on disk",
+    Row("no network: images", f"{sys.executable} -m course_utils.training --epochs 1 --images 640", "not on disk",
         environment={"https_proxy": "http://127.0.0.1:9", "COURSE_DATA": "auto"}),
     Row("slow network, disk full: images",
         f"{sys.executable} -m pytest -q -n0 tests/test_data_cifar10.py -k 'slow or long or byte or full or room'",
         "passed"),
     Row("Colab's packages", _with_packages("3.13", *_COLAB)
-        + f" && VIRTUAL_ENV=$PWD/other {sys.executable} -m uv pip install -q --no-deps -e . anywidget psygnal"
+        + f" && {_INTO_OTHER} --no-deps -e . anywidget psygnal"
         f' && other/bin/python -c "{_PLAYED}"', "played"),
     Row("lowest torch", _with_packages("3.11", "torch==2.9.*", "torchvision==0.24.*", "-e", "."), "works 2.9"),
     Row("newest torch", _with_packages("3.11", "torch", "torchvision", "-e", "."), "works"),
