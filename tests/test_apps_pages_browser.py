@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from course_utils import apps
 from tests.helpers.javascript import APPS, WINGS
 from tests.helpers.lab import CHROMIUM, chromium, lab, open_notebook, run_all, run_code, troubles
 
@@ -18,22 +19,18 @@ pytestmark = [
 expect.set_options(timeout=20_000)  # milliseconds; a machine may have other work
 
 AXE = APPS / "node_modules" / "axe-core" / "axe.min.js"
-CELLS = [
-    """
+SETUP = """
 import torch
-from course_utils.apps import EdgeOfStability, LiveTraining, OptimizerRace, ScheduleLab
+from course_utils.apps import *
 from course_utils.data import Loader, load_images
 from course_utils.model import build_model
 from course_utils.training import Run
 images, test_images = load_images(split="train", limit=640), load_images(split="test", limit=100)
 model = build_model(0)
 run = Run(model, torch.optim.SGD(model.parameters(), lr=0.01))
-""",
-    "race = OptimizerRace()\nrace",
-    "lab = ScheduleLab()\nlab",
-    "edge = EdgeOfStability()\nedge",
-    "live = LiveTraining(run, Loader(images), test_images, budget=20_000)\nlive",
-]
+"""
+NEEDS = {"LiveTraining": "run, Loader(images), test_images, budget=20_000"}  # the others begin with nothing given
+CELLS = [SETUP, *(f"{name} = {name}({NEEDS.get(name, '')})\n{name}" for name in apps.__all__)]
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +124,7 @@ def test_keys_with_ctrl_reach_jupyterlab_and_plain_ones_do_not(notebook):
 
 
 def test_play_stands_still_where_that_is_asked_for(notebook):
-    run_code(notebook, "race.steps = 500; race.step = 0")
+    run_code(notebook, "OptimizerRace.steps = 500; OptimizerRace.step = 0")
     notebook.page.emulate_media(reduced_motion="reduce")
     notebook.page.get_by_role("button", name="▶ Play").click()
     expect(notebook.page.get_by_label("last step shown", exact=True)).to_have_value("500", timeout=2000)
@@ -181,7 +178,7 @@ def test_a_busy_kernel_is_told_in_words_and_the_slider_stays_where_the_hand_put_
         expect(slider).to_have_attribute("aria-valuetext", "0.87")
     expect(notice).to_be_hidden()
     assert slider.get_attribute("aria-valuetext") == "0.87"
-    assert run_code(notebook, "print(race.beta1)").strip() == "0.87"
+    assert run_code(notebook, "print(OptimizerRace.beta1)").strip() == "0.87"
 
 
 def test_a_refusal_goes_when_the_value_is_corrected(notebook):
@@ -208,7 +205,7 @@ def test_a_pinned_curve_that_is_the_present_one_is_told(notebook):
 
 
 def test_a_key_moves_the_lr_by_one_percent_and_four_digits_are_shown(notebook):
-    run_code(notebook, "race.lr = {'SGD': 0.1045}")
+    run_code(notebook, "OptimizerRace.lr = {'SGD': 0.1045}")
     slider = notebook.page.get_by_label("learning rate of SGD", exact=True)
     expect(slider).to_have_attribute("aria-valuetext", "0.1045")
     slider.focus()
