@@ -38,6 +38,7 @@ Reported in public, in the corpus, and not named by the doctor:
 {missed}
 """
 _PAGE = """\
+<!-- fmt: off -->
 # {title}
 
 `{name}`, {severity}. [All faults](README.md)
@@ -86,9 +87,7 @@ def page(rule: doctor.Rule, seen: str) -> str:
         seen=seen,
         cure=f"```python\n{rule.fix}\n```" if rule.fix else "It depends on the error; the report says it.",
         notebook=rule.lesson.partition(",")[0],
-        id=program.id,
-        follows=program.follows,
-        text=program.text,
+        **{field: getattr(program, field) for field in ("id", "follows", "text")},
         neighbours="\n".join(f"- {line}" for line in _neighbours(rule.name)),
     )
 
