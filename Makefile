@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PAGES  := course_utils/apps
 
-.PHONY: help environment lab test pages outputs processors environments variants mutants figures reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help environment lab test pages outputs processors environments variants mutants figures catalogue reproduce bench bench-doctor bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ mutants: environment ## make about 200 small faults, one at a time, and see that
 figures: environment ## draw images/ again
 	@for script in images/draw*.py images/inline.py images/screenshot.py; do $(BIN)/python $$script; done
 
+catalogue: environment ## write docs/doctor: a page for each fault that the loop doctor knows
+	@$(BIN)/python -m benchmarks.doctor.pages
+
 reproduce: environment ## the source notes' experiments at full length, theirs beside ours
 	@$(BIN)/python -m benchmarks.reproduce
 
@@ -51,7 +54,7 @@ bench: environment ## the course's loop beside the notes', one by hand, and this
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.startup
 
-bench-doctor: environment ## the loop doctor on about 370 small programs, faulty and healthy
+bench-doctor: environment ## the loop doctor on about 860 small programs, faulty and healthy
 	@$(BIN)/python -m benchmarks.doctor
 	@$(BIN)/python -m benchmarks.doctor.overhead
 

@@ -3,9 +3,11 @@
     make bench-doctor                                     every program, a table by fault
     python -m benchmarks.doctor --only missing-step       the programs of one fault, or of one trap
     python -m benchmarks.doctor --show missing-step/3     the text of one program and the doctor's report
+    make catalogue                                        docs/doctor: a page for each fault, with a program
 
-The programs were written for this corpus, without a look at the doctor's code. The kinds of fault follow published
-taxonomies, from which no code was copied:
+The programs were written for this corpus, without a look at the doctor's code; tests try one or two of each kind. What
+a healthy program is taken for stands in ``TRAPS`` or its id, what the doctor misses in ``MISSED``. The kinds of fault
+follow public reports, which ``wild`` and ``reports`` name, and published taxonomies. No code was copied:
 
 - Humbatova, Jahangirova, Bavota, Riccio, Stocco, Tonella (2020): Taxonomy of Real Faults in Deep Learning Systems,
   ICSE. Faults of model, tensors and inputs, training, GPU usage and API, found in issues and interviews.
@@ -16,7 +18,7 @@ taxonomies, from which no code was copied:
 - PYSIASSIST: static checks of PyTorch programs for calls that are missing.
 """
 
-from benchmarks.doctor.corpus import corpus
+from benchmarks.doctor.corpus import corpus, sample
 from benchmarks.doctor.program import Program, perform
 
-__all__ = ["Program", "corpus", "perform"]
+__all__ = ["Program", "corpus", "perform", "sample"]

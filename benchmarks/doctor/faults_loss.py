@@ -8,6 +8,9 @@ __all__ = ["loss_faults"]
 
 _SOFTMAX: Op = ("Softmax", "dim=1")
 _LOG_SOFTMAX: Op = ("LogSoftmax", "dim=1")
+_CUT = lines(Z, F, "$loss = $loss_fn($out.detach().requires_grad_(), $y)", B, S, R)
+_BY_HAND = lines(Z, F, "powers = ($out - $out.max(dim=1, keepdim=True).values).exp()",
+                 "$loss = $loss_fn(powers / powers.sum(dim=1, keepdim=True), $y)", B, S, R)  # fmt: skip
 _WITHOUT_CLOSURE = tuple(name for name in EPOCH_LAYOUTS if name != "closure")
 
 
@@ -16,12 +19,18 @@ def loss_faults() -> list[Program]:
     return [
         *programs("softmax-before-cross-entropy", "UMLAUT: softmax and loss do not fit; Humbatova: wrong activation",
                   spread(_softmax, start=0)),
+        *programs("softmax-before-cross-entropy", "UMLAUT: softmax and loss do not fit",
+                  spread(lambda recipe, i: recipe.but(step=_BY_HAND), start=4, count=2),
+                  name="softmax-before-cross-entropy/by-hand"),
         *programs("log-softmax-before-cross-entropy", "Humbatova: model, redundant layer",
                   spread(_log_softmax, start=3), course="down"),
         *programs("sigmoid-before-bce-with-logits", "UMLAUT: activation and loss do not fit",
                   spread(_sigmoid, start=1)),
         *programs("nll-loss-on-probabilities", "Humbatova: wrong loss function for the output",
                   spread(_nll, start=5)),
+        *programs("nll-loss-on-probabilities", "Humbatova: wrong loss function for the output",
+                  spread(lambda recipe, i: recipe.but(loss=("NLLLoss", "nll_loss"), lr="0.01"), start=2, count=2),
+                  name="nll-loss-on-probabilities/scores"),
         *programs("loss-kept-with-graph", "Humbatova: training process, wrong management of memory",
                   spread(_kept, start=2)),
         *programs("running-loss-is-a-tensor", "Humbatova: training process, wrong management of memory",
@@ -95,8 +104,12 @@ def _no_gradient() -> list[Program]:
         (lines(Z, F, "$loss = torch.tensor(float($loss_fn($out, $y)))\n$loss.requires_grad = True", B, S, R), None),
     ]
     texts = spread(lambda recipe, i: recipe.but(step=kinds[i][0]), start=6)
+    cut = spread(lambda recipe, i: recipe.but(step=_CUT), start=1, count=2)
     flat = [None if raised else "flat" for _, raised in kinds]
-    return programs("loss-without-gradient", follows, texts, raises=[r for _, r in kinds], course=flat)  # type: ignore[arg-type]
+    return [
+        *programs("loss-without-gradient", follows, texts, raises=[r for _, r in kinds], course=flat),  # type: ignore[arg-type]
+        *programs("loss-without-gradient", follows, cut, name="loss-without-gradient/scores", course="flat"),
+    ]
 
 
 def _divided_twice(recipe: Recipe, i: int) -> Recipe:

@@ -14,6 +14,8 @@ def order_faults() -> list[Program]:
     return [
         *_steps("missing-zero-grad", "TrainCheck: API sequence, gradients of earlier steps remain", _no_zero, 0, None),
         *_steps("zero-grad-before-step", "Humbatova: API, wrong call position", _zero_late, 1, "flat"),
+        *programs("zero-grad-before-step", "Humbatova: API, wrong call position",
+                  spread(_cleared_by_hand, start=5, count=2), name="zero-grad-before-step/by-hand", course="flat"),
         *_steps("step-before-backward", "Humbatova: API, wrong call position", _step_early, 2, None),
         *_steps("missing-step", "PYSIASSIST and Humbatova: API, missing call", _no_step, 3, "flat"),
         *_steps("missing-backward", "PYSIASSIST and Humbatova: API, missing call", _no_backward, 4, "flat"),
@@ -43,6 +45,11 @@ def _zero_late(recipe: Recipe, i: int) -> Recipe:
     return recipe.but(step=lines(*orders[i % 3]))
 
 
+def _cleared_by_hand(recipe: Recipe, i: int) -> Recipe:
+    cleared = ("for p in $model.parameters():\n    p.grad = None", "$model.zero_grad(set_to_none=False)")[i]
+    return recipe.but(step=lines(F, L, B, cleared, S, R))
+
+
 def _step_early(recipe: Recipe, i: int) -> Recipe:
     zero = (_ZERO_MODEL, Z)[i % 2]
     orders = (zero, F, L, S, B, R), (F, L, S, B, zero, R), (zero, F, L, R, S, B)
@@ -61,8 +68,9 @@ def _no_backward(recipe: Recipe, i: int) -> Recipe:
 
 def _parameters() -> list[Program]:
     follows = "TrainCheck: parameters that no step changes; Humbatova: wrong reference"
-    texts = spread(_not_held, start=5) + spread(_unregistered, start=2, count=2)
-    return programs("parameters-not-in-optimizer", follows, texts)
+    in_list = spread(_unregistered, start=2, count=2)
+    return [*programs("parameters-not-in-optimizer", follows, spread(_not_held, start=5)),
+            *programs("tensor-not-registered", follows, in_list, name="tensor-not-registered/layers")]  # fmt: skip
 
 
 def _not_held(recipe: Recipe, i: int) -> Recipe:
@@ -111,8 +119,10 @@ def _frozen() -> list[Program]:
     raising = spread(_all_frozen, start=3, count=8)
     partly = spread(_nearly_all_frozen, start=4, count=4)
     errors = [_RAISES_NO_GRAPH] * len(raising) + [None] * len(partly)
-    return programs("frozen-by-accident", follows, raising + partly, raises=errors,
-                    course=[None] * len(raising) + ["flat"] * len(partly))  # fmt: skip
+    head = spread(lambda recipe, i: recipe.but(after=f"{recipe.last}.requires_grad_(False)"), start=5, count=2)
+    return [*programs("frozen-by-accident", follows, raising + partly, raises=errors,
+                      course=[None] * len(raising) + ["flat"] * len(partly)),
+            *programs("frozen-by-accident", follows, head, name="frozen-by-accident/last-layer")]  # fmt: skip
 
 
 def _all_frozen(recipe: Recipe, i: int) -> Recipe:

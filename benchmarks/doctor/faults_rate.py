@@ -13,6 +13,7 @@ _SCHEDULES = (
     "CosineAnnealingLR($opt, T_max=$epochs)",
     "StepLR($opt, 2, 0.5)",
     "LambdaLR($opt, lambda k: 1 - k / $epochs if k < $epochs else 0.0)",
+    "ReduceLROnPlateau($opt)",
 )
 _STEP = "$sched.step()"
 _VANISHING = (
@@ -29,6 +30,9 @@ def rate_faults() -> list[Program]:
     return [
         *programs("scheduler-stepped-per-batch", "Humbatova: API, wrong call position; the lesson of notebook 04",
                   spread(_per_batch, layouts=EPOCH_LAYOUTS, start=0)),
+        *programs("scheduler-stepped-per-batch", "Humbatova: API, wrong call position",
+                  spread(_too_short, layouts=EPOCH_LAYOUTS, start=3, count=2), raises="ValueError",
+                  name="scheduler-stepped-per-batch/one-cycle"),
         *programs("scheduler-never-stepped", "PYSIASSIST and Humbatova: API, missing call",
                   spread(_never, layouts=EPOCH_LAYOUTS, start=2), course="down"),
         *programs("scheduler-before-optimizer", "TrainCheck: API sequence; Humbatova: wrong call position",
@@ -36,6 +40,8 @@ def rate_faults() -> list[Program]:
         *programs("learning-rate-vanished", "Humbatova: hyperparameters, learning rate",
                   spread(_vanished, layouts=EPOCH_LAYOUTS, start=1)),
         *programs("learning-rate-too-high", too_high, spread(_too_high, start=3), course="up"),
+        *programs("learning-rate-too-high", too_high, spread(_regression, start=1, count=2), course="up",
+                  name="learning-rate-too-high/amounts"),
         *programs("learning-rate-too-low", too_low, spread(_too_low, start=6), course="flat"),
     ]  # fmt: skip
 
@@ -44,8 +50,18 @@ def _per_batch(recipe: Recipe, i: int) -> Recipe:
     return recipe.but(after=_SCHEDULER + _SCHEDULES[i % 5], step=lines(Z, F, L, B, S, _STEP, R), epochs=8)
 
 
+def _too_short(recipe: Recipe, i: int) -> Recipe:
+    cycle = "OneCycleLR($opt, max_lr=$lr, total_steps=$epochs)"
+    return recipe.but(after=_SCHEDULER + cycle, step=lines(Z, F, L, B, S, _STEP, R), epochs=3)
+
+
+def _regression(recipe: Recipe, i: int) -> Recipe:
+    step = lines(Z, F, "$loss = $loss_fn($out.squeeze(1), $y.float())", B, S, R)
+    return recipe.but(classes=1, loss=("MSELoss", "mse_loss"), step=step, lr="5.0")
+
+
 def _never(recipe: Recipe, i: int) -> Recipe:
-    return recipe.but(after=_SCHEDULER + _SCHEDULES[(i + 1) % 6], epochs=8)
+    return recipe.but(after=_SCHEDULER + _SCHEDULES[(i + 1) % 7], epochs=8)
 
 
 def _before(recipe: Recipe, i: int) -> Recipe:

@@ -1,6 +1,7 @@
 """Which programs look odd and are well? Those that a hasty judge accuses: each sets one trap."""
 
 from benchmarks.doctor import healthy_texts as texts
+from benchmarks.doctor.healthy_odd import ODD
 from benchmarks.doctor.program import Program
 from benchmarks.doctor.recipe import (
     EPOCH_LAYOUTS,
@@ -18,31 +19,33 @@ from benchmarks.doctor.recipe import (
     programs,
     spread,
 )
-from benchmarks.doctor.wild import wild_neighbours
 
 __all__ = ["TRAPS", "healthy"]
 
 _SCHEDULER = "$sched = torch.optim.lr_scheduler."
 _COUNTED = tuple(name for name in TENSOR_LAYOUTS if name != "closure")
 
-TRAPS = (
-    "zero-grad-after-step",
-    "zero-grad-to-zeros",
-    "model-zero-grad",
-    "accumulation",
-    "scheduler-per-batch",
-    "scheduler-per-epoch",
-    "log-softmax-and-nll",
-    "softmax-for-reporting",
-    "frozen-backbone",
-    "two-optimizers",
-    "closure",
-    "fine-tuning",
-    "one-batch",
-    "measured-well",
-    "nothing-special",
-    "neighbours",
-)
+#: name of the trap: the faults that a hasty judge takes it for
+TRAPS: dict[str, tuple[str, ...]] = {
+    "zero-grad-after-step": ("missing-zero-grad", "zero-grad-before-step", "step-before-backward"),
+    "zero-grad-to-zeros": ("missing-zero-grad",),
+    "model-zero-grad": ("missing-zero-grad", "zero-grad-before-step"),
+    "accumulation": ("missing-zero-grad", "loss-divided-twice", "loss-divided-for-nothing"),
+    "scheduler-per-batch": ("scheduler-stepped-per-batch", "scheduler-before-optimizer"),
+    "scheduler-per-epoch": ("scheduler-never-stepped", "learning-rate-vanished"),
+    "log-softmax-and-nll": ("log-softmax-before-cross-entropy", "nll-loss-on-probabilities"),
+    "softmax-for-reporting": ("softmax-before-cross-entropy",),
+    "frozen-backbone": ("frozen-by-accident", "parameters-not-in-optimizer", "loss-without-gradient"),
+    "two-optimizers": ("other-models-parameters", "step-before-backward", "missing-zero-grad"),
+    "closure": ("missing-backward", "missing-step"),
+    "fine-tuning": ("learning-rate-too-low", "optimizer-recreated"),
+    "one-batch": ("batches-that-never-come", "one-class-named"),
+    "measured-well": ("measuring-in-train-mode", "measuring-with-gradients", "eval-mode-while-training",
+                      "same-images-in-both-splits", "trained-on-test-split"),
+    "nothing-special": ("dead-relus", "vanishing-gradients", "exploding-gradients", "learning-rate-too-high",
+                        "inputs-not-scaled", "last-batch-in-running-loss"),
+    **{name: faults for name, (faults, _, _) in ODD.items()},
+}  # fmt: skip
 
 
 def healthy() -> list[Program]:
@@ -63,8 +66,17 @@ def healthy() -> list[Program]:
         *_trap("one-batch", [t.format(optimizer=o, lr=lr) for t in texts.ONE_BATCH for o, lr in _RATES]),
         *_trap("measured-well", spread(_measured, layouts=EPOCH_LAYOUTS, start=0, count=6)),
         *_trap("nothing-special", spread(lambda recipe, i: recipe, start=6, count=7)),
-        *wild_neighbours(),
+        *(program for start, name in enumerate(ODD) for program in _trap(name, _odd(name, start))),
     ]
+
+
+def _odd(name: str, start: int) -> list[str]:
+    _, layouts, changes = ODD[name]
+
+    def make(recipe: Recipe, i: int) -> Recipe:
+        return recipe.but(**(changes(recipe) if callable(changes) else changes))
+
+    return spread(make, layouts=layouts, start=start, count=3)
 
 
 _RATES = (("SGD", "0.1"), ("Adam", "0.01"))

@@ -4,11 +4,44 @@ from textwrap import indent
 
 from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 
-__all__ = ["CELL", "COLOURED", "COLOUR_NET", "FREEZE", "JUDGE", "LINEAR", "MICRO", "NEXT", "PADDED", "SERIES",
-           "SHARE", "SLOW", "SOFT", "TOKENS", "TWO", "attentive", "augmented", "averaged", "carried", "clipped",
-           "drawn", "judged", "kept", "masked", "paused", "punished", "reader", "scaled", "stacked",
-           "validated"]  # fmt: skip
+__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT", "CRITIC",
+           "DECODED", "FOLDS", "FREEZE", "HIDDEN", "JUDGE", "LINEAR", "MICRO", "NEXT", "ON_FOLD", "PADDED",
+           "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT", "SQUARED", "SWAPPED", "TOKENS", "TWO",
+           "WIDE", "attentive", "augmented", "averaged", "carried", "clipped", "drawn", "folded",
+           "freeze_layers", "gambled", "gathered", "judged", "kept", "masked", "patient", "paused",
+           "punished", "reader", "scaled", "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
 
+AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
+PLAN = "$sched = torch.optim.lr_scheduler."
+ABSOLUTE = "$loss = $loss_fn($out.squeeze(1), $y / 2)"
+SQUARED = lines(Z, F, "$loss = $loss_fn($out.squeeze(1), $y)", B, S, R)
+DECODED = "$loss = $loss_fn(decoder($out), $y)"
+CLOUD = "$X = 0.5 * torch.randn($n, 2) + torch.tensor([2.0, -1.0])\n$Y = torch.zeros($n)"
+PAINTER = "$built = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 2))"
+CRITIC = (
+    "judge = nn.Sequential(nn.Linear(2, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1))\n"
+    "other = $maker(judge.parameters(), lr=$lr)"
+)
+WIDE = (
+    "$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(32), nn.ReLU(), nn.Linear(32, 24), nn.ReLU(), "
+    "nn.Linear(24, 100))\n$built($X[:2].float())"
+)
+SWAPPED = (
+    "$model[3], $model[5] = nn.Linear(32, 16), nn.Linear(16, 4)\n"
+    "for p in $model[1].parameters():\n    p.requires_grad = False"
+)
+FOLDS = "all_x, all_y, fresh = $X, $Y, copy.deepcopy($model)\nfolds = torch.randperm(len($X)).chunk(2)"
+ON_FOLD = (
+    "$model.eval()\nwith torch.no_grad():\n    held = folds[$epoch // 8]\n"
+    "    print(($model(all_x[held]).argmax(dim=1) == all_y[held]).float().mean().item())\n$model.train()"
+)
+HIDDEN = "$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(32), nn.ReLU(), nn.Linear(32, 4))\n$built($X[:2].float())"
+CHECKED = lines(Z, F, "$loss = $loss_fn($out, $y)", B, S, R, "if len($losses) % 4 == 0:\n    $model.eval()\n"
+                "    with torch.no_grad():\n        print($loss_fn($model($Xt), $Yt).item())")  # fmt: skip
+COUNTED_RIGHT = (
+    "with torch.no_grad():\n    those = zip($Xt.split(16), $Yt.split(16))\n"
+    "    print(sum(($model(a).argmax(1) == b).sum().item() for a, b in those))"
+)
 SOFT = "soft = 0.8 * F.one_hot($y, 4).float() + 0.05"
 MICRO = lines(F, "$loss = $loss_fn($out, $y)", "($loss / 4).backward()", R,
               "if len($losses) % 4 == 0:\n    $opt.step()\n    $opt.zero_grad()")  # fmt: skip
@@ -189,3 +222,52 @@ def paused(end: str = "") -> str:
     again = "$model.load_state_dict(weights)\n    $opt = $maker($model.parameters(), lr=$lr$extra)"
     kept = "weights, rest = copy.deepcopy(($model.state_dict(), $opt.state_dict()))"
     return f"if epoch == 3:\n    {kept}\n    {again}{end}"
+
+
+def gambled(first: str = "") -> str:
+    """A step of a game of two networks."""
+    return lines("fake = $model(torch.randn(len($x), 4))", first,
+                 "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake.detach())).mean()", "real.backward()",
+                 "other.step()", Z, "$loss = F.softplus(-judge(fake)).mean()", B, S, R)  # fmt: skip
+
+
+def summed(loss: str) -> str:
+    """A step whose loss has a small second term."""
+    return lines(Z, F, "extra = 0.001 * $out.pow(2).mean()", f"$loss = {loss}", B, S, R)
+
+
+def two_terms(differentiated: str) -> str:
+    """A step with a loss of two terms, of which one is ``first``."""
+    return lines(Z, F, "first = $loss_fn($out, $y)", "$loss = first + 0.3 * (1 - $out.std(dim=0)).relu().mean()",
+                 f"{differentiated}.backward()", S, R)  # fmt: skip
+
+
+def folded(anew: str = "") -> str:
+    """The start of an epoch of a cross-validation with two folds of eight epochs."""
+    return f"if $epoch % 8 == 0:\n    rest = folds[1 - $epoch // 8]\n    $X, $Y = all_x[rest], all_y[rest]{anew}"
+
+
+def gathered(backward: str) -> str:
+    """A step every sixteen batches, on amounts."""
+    return lines(F, ABSOLUTE, backward, R, f"if len($losses) % 16 == 0:\n    {S}\n    {Z}")
+
+
+def typed(call: str) -> str:
+    """A step whose network is called so."""
+    return lines(Z, f"$out = {call}", "$loss = $loss_fn($out, $y)", B, S, R)
+
+
+def patient(better: str = "") -> str:
+    """The end of an epoch that looks whether it is time to stop."""
+    return (
+        "with torch.no_grad():\n    value = $loss_fn($model($Xt).squeeze(1), $Yt).item()\n"
+        f"if value < low:\n    low = value{better}\nelse:\n    waited += 1\nif waited == 6:\n    break"
+    )
+
+
+def freeze_layers(condition: str) -> str:
+    """Freeze the layers of which ``condition`` holds."""
+    return (
+        f"for layer in $model.modules():\n    if {condition}:\n        for p in layer.parameters(recurse=False):\n"
+        "            p.requires_grad = False"
+    )
