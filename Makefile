@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PAGES  := course_utils/apps
 
-.PHONY: help environment lab test pages outputs processors environments variants mutants figures catalogue reproduce bench bench-doctor bench-widgets lock clean
+.PHONY: help environment lab test pages outputs processors environments variants mutants figures catalogue reproduce bench bench-doctor bench-rivals bench-widgets lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +57,9 @@ bench: environment ## the course's loop beside the notes', one by hand, and this
 bench-doctor: environment ## the loop doctor on about 860 small programs, faulty and healthy
 	@$(BIN)/python -m benchmarks.doctor
 	@$(BIN)/python -m benchmarks.doctor.overhead
+
+bench-rivals: environment ## the same programs under other tools, each in an environment of its own under out/
+	@$(BIN)/python -m benchmarks.doctor.rivals
 
 bench-widgets: environment ## how soon the playgrounds answer, in a real JupyterLab
 	@$(BIN)/python -m benchmarks.widgets

@@ -6,7 +6,7 @@ import pytest
 
 from course_utils.doctor.diagnosis import diagnose, effects_of, ranked
 from course_utils.doctor.finding import Finding
-from course_utils.doctor.measures import DeadUnits, Divisor, InputScale, LossValue, ScoreRows
+from course_utils.doctor.measures import DeadUnits, Divisor, GradientSizes, InputScale, LossValue, ScoreRows
 from course_utils.doctor.recording import (
     Backward,
     DataSource,
@@ -305,3 +305,18 @@ def test_a_missing_backward_is_explained_by_a_loss_without_gradient():
 
 def test_the_horizon_of_an_exponential_decay_is_where_one_percent_is_left():
     assert 0.5 ** horizon(SimpleNamespace(gamma=0.5)) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ((0.2, 1e-5, 1e-5, 0.3, 0.3), False),  # queries and keys lie beside the path: the layer before them learns
+        ((1e-6, 1e-5, 1e-4, 1e-3, 0.3), True),
+        ((1e-5, 1e-6, 1e-4, 1e-3, 0.3), True),
+    ],
+)
+def test_a_gradient_vanishes_only_where_no_layer_before_has_one(sizes, found):
+    names = ("embed.weight", "query.weight", "key.weight", "value.weight", "last.weight")
+    measures = tuple(GradientSizes(of=0, step=i, gradients=sizes, weights=(1.0,) * 5) for i in range(3))
+    recording = Recording(optimizers=(OptimizerFacts(names=names),), measures=measures)
+    assert (learning.vanishing_gradients(recording) is not None) == found

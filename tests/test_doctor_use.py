@@ -119,6 +119,12 @@ def test_allowing_an_unknown_name_is_refused():
         steps(6).assert_healthy(allow=["missing-zero"])
 
 
+@pytest.mark.parametrize("recording", [Recording(), Recording(updates=(Update(),), stumble="KeyError: 3")])
+def test_where_nothing_was_judged_nothing_is_healthy(recording):
+    with pytest.raises(AssertionError, match=r"nothing to judge|no judgement"):
+        filled(recording).assert_healthy()
+
+
 def test_every_known_fault_is_listed_with_its_cure():
     names = [rule.name for rule in doctor.rules()]
     assert len(set(names)) == len(names) > 60

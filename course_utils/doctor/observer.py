@@ -287,7 +287,7 @@ class Observer:
             tensors=self.gradients.facts(),
             models=self.models.facts(self._layers.of_models),
             optimizers=self.optimizers.facts(),
-            schedulers=self.schedulers.facts(),
+            schedulers=self.schedulers.facts(self.optimizers),
             sources=with_repeats(self.sources.facts(), noted),
             heads=self._calls.heads(),
             measures=tuple(measure for measure in noted if not isinstance(measure, measures.Fingerprints)),

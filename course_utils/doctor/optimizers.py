@@ -42,6 +42,7 @@ class Optimizers:
     def __init__(self) -> None:
         self._registry = Registry()
         self._facts: list[_Facts] = []
+        self._twins: dict[int, int] = {}  # wrappers, such as those of accelerate and Lightning, and what they wrap
         self._letters = ""
 
     def number(self, optimizer: Optimizer) -> int:
@@ -49,7 +50,15 @@ class Optimizers:
         number = self._registry.number(optimizer)
         if number == len(self._facts):
             self._facts.append(_Facts(type(optimizer).__name__, _settings(optimizer), order=self._letters))
+            for other, known in self._registry.alive():
+                if other != number and known.param_groups is optimizer.param_groups:
+                    self._twins |= {number: other, other: number}
         return number
+
+    def stepping(self, number: int) -> int:
+        """The number of the optimizer that steps for this one: itself, or the other of a wrapper and what it wraps."""
+        twin = self._twins.get(number, number)
+        return twin if self._facts[twin].steps and not self._facts[number].steps else number
 
     def begins(self, optimizer: Optimizer, gradients: Gradients) -> None:
         """A step of ``optimizer`` begins."""

@@ -57,7 +57,7 @@ class Report:
 
         Raises:
             ValueError: ``allow`` has a name that is no finding's.
-            AssertionError: there is an error or a warning; its text is the report.
+            AssertionError: there is an error or a warning, or nothing was judged; its text is the report.
             RuntimeError: the block has not ended yet.
         """
         if self.recording is None:
@@ -66,7 +66,8 @@ class Report:
         known = {rule.name for rule in (*RULES, *PROBED)}
         if allowed - known:
             raise ValueError(f"allow must name findings, got {sorted(allowed - known)}; doctor.rules() lists all names")
-        if any(finding.severity != "note" and finding.name not in allowed for finding in self.findings):
+        wrong = any(finding.severity != "note" and finding.name not in allowed for finding in self.findings)
+        if wrong or self.recording.stumble or not (self.findings or self._observed):
             raise AssertionError(str(self))
 
     def prove(self, name: str | None = None, *, passes: int = 60) -> Proof:
@@ -147,6 +148,12 @@ class Report:
         self.findings, self.failures = diagnosis.findings, diagnosis.failures
 
     @property
+    def _observed(self) -> bool:
+        """Whether there was anything to judge: a step, or an experiment."""
+        probed = None if self.recording is None else self.recording.probed
+        return bool(_steps(self.recording) or (probed is not None and probed.made))
+
+    @property
     def headline(self) -> str:
         """One line: what was observed, and how it looks."""
         recording = self.recording
@@ -162,7 +169,7 @@ class Report:
         probed = None if recording is None else recording.probed
         if probed is not None and probed.made and not _steps(recording):
             return f"Doctor: healthy. {observed}, none of {len(PROBED)} known faults found."
-        if not _steps(self.recording):
+        if not self._observed:
             return f"Doctor: nothing to judge. {observed}."
         return f"Doctor: healthy. {observed}, none of {len(RULES)} known faults found."
 

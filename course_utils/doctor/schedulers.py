@@ -59,9 +59,9 @@ class Schedulers:
             if issubclass(type(thing), LRScheduler) and hasattr(thing, "optimizer"):
                 self.know(thing, optimizers)
 
-    def facts(self) -> tuple[SchedulerFacts, ...]:
+    def facts(self, optimizers: Optimizers) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""
-        return tuple(self._facts)
+        return tuple(replace(facts, optimizer=optimizers.stepping(facts.optimizer)) for facts in self._facts)
 
 
 def _base(scheduler: Any) -> float:

@@ -100,6 +100,8 @@ ROWS = [
         f' && other/bin/python -c "{_PLAYED}"', "played"),
     Row("lowest torch", _with_packages("3.11", "torch==2.9.*", "torchvision==0.24.*", "-e", "."), "works 2.9"),
     Row("newest torch", _with_packages("3.11", "torch", "torchvision", "-e", "."), "works"),
+    Row("trainers", _with_packages("3.11", "-e", ".[test,integrations]")
+        + " && PYTHONPATH=. other/bin/python -m pytest -q -o addopts= tests/test_doctor_integrations.py", "passed"),
     *(Row(f"Python {version}", _with_packages(version, "-e", "."), "works") for version in ("3.12", "3.13", "3.14")),
     Row("six processor settings", f"{sys.executable} -m tests.tools.processors", ""),
 ]  # fmt: skip

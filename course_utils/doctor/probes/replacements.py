@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
+from torch.nn.modules import module as hooks
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -55,7 +56,19 @@ def replaced() -> list[tuple[Any, str, Make]]:
         (GradScaler, "scale", functools.partial(_scaler, True)),
         (GradScaler, "unscale_", functools.partial(_scaler, False)),
         (Readable, "passing", _passing),
+        *([(hooks, "_has_any_global_hook", _has_hooks)] if hasattr(hooks, "_has_any_global_hook") else []),
     ]
+
+
+def _has_hooks(original: Any, tell: Tell) -> Any:
+    """A compiled model warns of global hooks at every call; our own two are none that its reader could do without."""
+
+    @functools.wraps(original)
+    def has_any_global_hook() -> bool:
+        backward = hooks._global_backward_pre_hooks or hooks._global_backward_hooks
+        return bool(backward or len(hooks._global_forward_pre_hooks) > 1 or len(hooks._global_forward_hooks) > 1)
+
+    return has_any_global_hook
 
 
 def _kinds(kind: type) -> list[type]:

@@ -1,5 +1,6 @@
 """Does it learn at all? Losses, gradients, updates and dead units as they were measured."""
 
+import itertools
 import math
 from collections import Counter
 from statistics import mean, median
@@ -111,7 +112,7 @@ def dead_relus(recording: Recording) -> Evidence | None:
 )
 def vanishing_gradients(recording: Recording) -> Evidence | None:
     """The gradients of early layers are smaller than those of late layers by orders of magnitude."""
-    sizes = _weight_gradients(recording)
+    sizes = _on_the_way(_weight_gradients(recording))
     if len(sizes) < 4:
         return None
     (low_name, low), (high_name, high) = min(sizes, key=lambda s: s[1]), max(sizes, key=lambda s: s[1])
@@ -178,6 +179,12 @@ def _weight_gradients(recording: Recording) -> list[tuple[str, float]]:
         if sizes and name.endswith("weight"):
             found.append((name, median(sizes)))
     return found
+
+
+def _on_the_way(sizes: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Without layers beside the path, such as the queries of attention: a layer before them has a large gradient."""
+    largest = itertools.accumulate((size for _, size in sizes), max)
+    return [one for one, so_far in zip(sizes, largest, strict=True) if 100 * one[1] >= so_far]
 
 
 def _ratios(recording: Recording) -> list[float]:
