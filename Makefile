@@ -51,6 +51,7 @@ reproduce: environment ## the source notes' experiments at full length, theirs b
 
 bench: environment ## the course's loop beside the notes', one by hand, and this machine's limit; memory; start-up
 	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.steps
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.startup
 
