@@ -1,6 +1,7 @@
 """What all pages owe a reader, in a real JupyterLab: a calm voice, room, contrast, and to keep what the hand set."""
 
 import os
+import re
 import signal
 from contextlib import contextmanager
 
@@ -211,3 +212,36 @@ def test_a_key_moves_the_lr_by_one_percent_and_four_digits_are_shown(notebook):
     slider.focus()
     notebook.page.keyboard.press("ArrowLeft")
     expect(slider).to_have_attribute("aria-valuetext", "0.1035")
+
+
+def steps_of_edge(notebook):
+    told = notebook.page.locator(".edge .numbers").inner_text()
+    return int(told.partition("step ")[2].partition(" ")[0].replace(",", ""))
+
+
+def plays(notebook):
+    """Start, see steps, pause, see none; and begin anew."""
+    edge = notebook.page.locator(".edge")
+    edge.get_by_role("button", name="Start", exact=False).first.click()
+    expect(edge.locator(".numbers")).to_contain_text(re.compile(r"step [1-9]\d"))
+    edge.get_by_role("button", name="Pause").click()
+    expect(edge.get_by_role("button", name="▶ Start")).to_be_visible()
+    before = steps_of_edge(notebook)
+    notebook.page.wait_for_timeout(500)
+    assert steps_of_edge(notebook) == before > 0
+    edge.get_by_role("button", name="Step", exact=True).click()
+    expect(edge.locator(".numbers")).to_contain_text(f"step {before + 1:,}")
+    edge.get_by_role("button", name="Restart").click()
+    expect(edge.locator(".numbers")).to_contain_text("step 0")
+
+
+def test_the_edge_trains_beside_the_page_and_within_it_where_no_worker_is_allowed(notebook):
+    assert any(worker.url.startswith("blob:") for worker in notebook.page.workers)
+    plays(notebook)
+    notebook.page.evaluate("() => { window.Allowed = Worker; window.Worker = class { constructor() { throw 0; } } }")
+    try:
+        run_all(notebook)
+        notebook.page.wait_for_selector(".edge canvas")
+        plays(notebook)
+    finally:
+        notebook.page.evaluate("() => { window.Worker = Allowed }")

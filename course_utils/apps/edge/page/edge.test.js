@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sliceWords } from "./charts.js";
+import { makeEngine } from "./engine.js";
 import { longEnough, lossLimits, sharpnessTop, thinned } from "./limits.js";
 import { dot } from "./matrices.js";
 import { makeTraining, netsOf, sharpest, someDirection } from "./training.js";
@@ -65,6 +66,64 @@ test("a loss that leaves all bounds ends the training, and later steps do nothin
   for (let k = 0; k < 300; k++) trainer.advance({ ...settings, lr: 1e9, momentum: 0.95 });
   assert.equal(trainer.told.lost, true);
   assert.equal(trainer.told.losses.length, trainer.told.step + 1);
+});
+
+/** An engine whose turns are called by hand, and all it tells. */
+function byHand() {
+  /** @type {import("./types.js").News[]} */
+  const told = [];
+  /** @type {(() => void)[]} */
+  const turns = [];
+  const engine = makeEngine(data, (news) => told.push(news), (turn) => turns.push(turn)); // biome-ignore format: one call
+  return { hear: engine.hear, told, turns, turn: () => turns.shift()?.() };
+}
+
+test("an engine tells every step once, and they are those of the training", () => {
+  const { hear, told, turn } = byHand();
+  hear({ settings, restart: 1 });
+  hear({ settings, step: true });
+  hear({ settings, go: true });
+  for (let k = 0; k < 3; k++) turn();
+  hear({ settings, go: false });
+  const { step } = told[told.length - 1];
+  const alone = makeTraining(data, netsOf(data));
+  for (let k = 0; k < step; k++) alone.advance(settings);
+  assert.ok(step > 3);
+  for (const row of /** @type {const} */ (["losses", "sharpness", "limits"]))
+    assert.deepEqual(told.flatMap((news) => news[row]), alone.told[row]); // biome-ignore format: one call
+});
+
+test("an engine that is stopped or begins anew makes no more steps of its old run", () => {
+  const { hear, told, turns, turn } = byHand();
+  hear({ settings, restart: 1, go: true });
+  turn();
+  hear({ settings, restart: 2 });
+  turn();
+  assert.deepEqual([told.at(-1)?.run, told.at(-1)?.step, told.at(-1)?.going], [2, 0, false]);
+  hear({ settings, go: true });
+  hear({ settings, go: false });
+  hear({ settings, go: true });
+  assert.equal(turns.length, 1); // two orders to go make no two trains of turns
+});
+
+test("a setting that changes while the engine goes holds from the next turn on", () => {
+  const { hear, told, turn } = byHand();
+  hear({ settings, restart: 1, go: true });
+  turn();
+  hear({ settings: { ...settings, lr: 0.2 } });
+  turn();
+  turn();
+  const limits = told.flatMap((news) => news.limits);
+  assert.deepEqual([limits[0], limits[limits.length - 1]], [20, 10]);
+});
+
+test("a lost run does not go on", () => {
+  const { hear, told, turn } = byHand();
+  const wild = { ...settings, lr: 1e9, momentum: 0.95 };
+  hear({ settings: wild, restart: 1, go: true });
+  turn();
+  hear({ settings: wild, go: true });
+  assert.deepEqual([told.at(-1)?.lost, told.at(-1)?.going], [true, false]);
 });
 
 test("batches of all sizes take every image once an epoch", () => {

@@ -44,3 +44,26 @@ export {};
  * @property {boolean} running
  * @property {Look} look
  */
+
+/**
+ * What the page orders of the engine; all that stands in one order is done before it answers.
+ * @typedef {object} Order
+ * @property {Settings} settings of the steps from now on
+ * @property {number} [restart] the number of the new run, which begins with the first weights
+ * @property {boolean} [step] whether to make one step, where none is being made
+ * @property {boolean} [go] whether to go on making steps
+ */
+
+/**
+ * What the engine tells: what has come since it last told of this run.
+ * @typedef {object} News
+ * @property {number} run
+ * @property {number} step
+ * @property {boolean} lost
+ * @property {boolean} going
+ * @property {boolean} looked whether `slice` is new
+ * @property {Slice | null} slice
+ * @property {number[]} losses
+ * @property {number[]} sharpness
+ * @property {number[]} limits
+ */
