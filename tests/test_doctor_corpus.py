@@ -80,7 +80,7 @@ def test_every_fault_has_at_least_four_programs_with_each_optimizer_in_some():
 
 def test_no_program_has_a_fault_without_a_name():
     unnamed = {program.fault for program in corpus() if program.fault} - set(FAULTS)
-    assert unnamed < set(MISSED)
+    assert unnamed <= set(MISSED)
     assert len(unnamed) <= 2
 
 

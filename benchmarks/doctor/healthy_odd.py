@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.doctor import wild_parts as parts
 from benchmarks.doctor.pairs import Changes
 from benchmarks.doctor.recipe import EPOCH_LAYOUTS, MEASURE, TENSOR_LAYOUTS, B, F, L, R, Recipe, S, Z, lines
 
@@ -39,6 +40,10 @@ def _by_hand(recipe: Recipe) -> Changes:
 _ZEROED = "for p in $model.parameters():\n    if p.grad is not None:\n        p.grad.zero_()"
 _CLIPPED = "nn.utils.clip_grad_norm_($model.parameters(), 5.0)"
 _TEACHER = "$built = {0}\nteacher = {0}\n$built($X[:2]), teacher($X[:2])"
+_RESET = (
+    "\n    for layer in $model.modules():\n        if hasattr(layer, 'reset_parameters'):"
+    "\n            layer.reset_parameters()"
+)
 _TALL = "nn.Sequential(nn.Flatten(), nn.LazyLinear(24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 4))"
 _TAUGHT = "with torch.no_grad():\n    soft = (40 * teacher($x)).softmax(dim=1)"
 
@@ -80,5 +85,15 @@ ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...], Changes | Callable[[Recip
                 "nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 4))\n$built($X[:2])\n"
                 "$built[5].weight = $built[3].weight", "epochs": 12}),
     "updated-by-hand": (("missing-step",), ("flat", "tensors", "function"), _by_hand),
+    "terms-one-by-one": (("loss-not-differentiated", "missing-zero-grad"), _COUNTED,
+        {"step": lines(Z, F, "first = $loss_fn($out, $y)", "second = 0.1 * $out.pow(2).mean()",
+                       "$loss = first + second", "first.backward(retain_graph=True)", "second.backward()", S, R)}),
+    "penalty-only-reported": (("loss-not-differentiated", "term-reaches-nothing"), _COUNTED,
+        {"step": lines(Z, F, L, B, "penalty = sum(p.pow(2).sum() for p in $model.parameters())", S,
+                       "$losses.append(($loss + 0.0005 * penalty).item())"), "extra": ", weight_decay=0.001",
+         "make": "$opt = torch.optim.SGD($model.parameters(), lr=0.1$extra)"}),
+    "begins-anew-in-each-fold": (("same-images-in-both-splits", "optimizer-recreated"), ("tensors",),
+        {"after": parts.FOLDS, "epoch_end": parts.ON_FOLD, "epochs": 16, "n": 192,
+         "epoch_start": parts.folded(_RESET + "\n    $opt = $maker($model.parameters(), lr=$lr)")}),
     "ordered-not-sorted": (("unshuffled-labels",), TENSOR_LAYOUTS, {"shuffle": False}),
 }  # fmt: skip

@@ -30,6 +30,7 @@ __all__ = [
     "StateTaken",
     "StepBegins",
     "StepEnded",
+    "Summed",
     "Zeroed",
 ]
 
@@ -121,6 +122,13 @@ class StepEnded(Event):
     """``optimizer.step()`` has returned."""
 
     optimizer: Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Summed(Event):
+    """``+`` or ``-`` has made a scalar with a graph."""
+
+    output: Tensor
 
 
 @dataclass(frozen=True, slots=True)

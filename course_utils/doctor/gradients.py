@@ -72,6 +72,11 @@ class Gradients:
         """Whether any parameter of ``optimizer`` is watched already."""
         return any(self._registry.find(parameter) is not None for parameter in parameters_of(optimizer))
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether a model or an optimizer has shown ``tensor``."""
+        number = self._registry.find(tensor)
+        return number is not None and self._watched[number].first_sum is None
+
     def numbers_of(self, parameters: Sequence[Tensor]) -> tuple[int, ...]:
         """The numbers of ``parameters``."""
         for parameter in parameters:

@@ -27,6 +27,7 @@ from course_utils.doctor.retention import Retention
 from course_utils.doctor.schedulers import Schedulers
 from course_utils.doctor.sources import Sources
 from course_utils.doctor.states import States
+from course_utils.doctor.sums import Sums
 from course_utils.doctor.terms import Terms
 from course_utils.doctor.values import first_line, first_tensor, several
 
@@ -65,9 +66,7 @@ class Observer:
         self._updates: list[Update] = []
         self._backwards: list[Backward] = []
         self._refused: list[Refused] = []
-        self._strip = ""
-        self._zeroings = 0
-        self._hand_updates = 0
+        self._zeroings, self._by_hand = 0, list[int]()
         self._versions: int | None = None
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
@@ -77,12 +76,14 @@ class Observer:
         self._passes: dict[int, int] = {}  # the number of a pass by that of the gradients
         self._again = self._operations = 0
         self._input: Tensor | None = None
-        self._stumble = ""
+        self._strip = self._stumble = ""
+        self._sums = Sums(self.gradients)
         self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
             events.ForwardBegins: self._forward_begins,
             events.ForwardEnded: self._forward_ended,
             events.LossComputed: self._loss_computed,
             events.LossRefused: self._loss_refused,
+            events.Summed: lambda event: self._sums.made(event.output, self.step),
             events.BackwardBegins: self._backward_begins,
             events.BackwardEnded: self._backward_ended,
             events.GradientsTaken: self._gradients_taken,
@@ -140,8 +141,7 @@ class Observer:
         if not self.models.leave(event.module) or not self.models.has_parameters(event.module):
             return
         first_input, self._input = self._input, None
-        tensor = first_tensor(event.output)
-        if tensor is not None:
+        if (tensor := first_tensor(event.output)) is not None:
             self._forward(event.module, first_tensor(event.args), first_input, tensor)
 
     def _loss_computed(self, event: events.LossComputed) -> None:
@@ -179,7 +179,8 @@ class Observer:
         self._letter("B")
         self.gradients.before_backward()
         versions = self.gradients.versions()
-        self._hand_updates += self._versions is not None and versions != self._versions
+        if self._versions is not None and versions != self._versions:
+            self._by_hand.append(self.step)
         for loss in several(event.losses):
             self._loss(loss)
             self._origin.backward_begins(loss, self.gradients.tensors(), self.step)
@@ -216,6 +217,7 @@ class Observer:
         self._letter("B")
         for output in several(event.outputs):
             self._calls.backward(output, self.step)
+            self._sums.backward_begins(output, frozenset(), self.step, closely=False)
 
     def _zeroed(self, event: events.Zeroed) -> None:
         owner = event.owner
@@ -245,8 +247,7 @@ class Observer:
         self._updates.append(self.optimizers.completed(update, optimizer))
         if begun is not None and begun.snapshot is not None:
             self._measure_step(optimizer, number, begun.snapshot)
-        held = parameters_of(optimizer)
-        if held and (self.closely or held[0].device.type == "cpu"):
+        if (held := parameters_of(optimizer)) and (self.closely or held[0].device.type == "cpu"):
             self._origin.step_ended(optimizer, held[:2], self.step)
         if self.step in _SEVERAL_STEPS:
             self.gradients.compare_units(optimizer)
@@ -292,7 +293,7 @@ class Observer:
             heads=self._calls.heads(),
             measures=tuple(measure for measure in noted if not isinstance(measure, measures.Fingerprints)),
             survivors=self._retention.counts(),
-            overlap=overlaps([measure for measure in noted if isinstance(measure, measures.Fingerprints)]),
+            overlap=overlaps([m for m in noted if isinstance(m, measures.Fingerprints)], self._by_hand, self.step),
             refused=tuple(self._refused),
             not_finite=self._origin.found,
             kept_states=self._states.facts(),
@@ -302,11 +303,12 @@ class Observer:
             reshaped=self._layout.found,
             sequences=self._layers.sequences(),
             terms=self._terms.facts(),
+            sums=self._sums.facts(),
             clipping=self._clips.facts(),
             relabelled=self._batches.relabelled,
             foreign=self.gradients.foreign,
             zeroings=self._zeroings,
-            hand_updates=self._hand_updates,
+            hand_updates=len(self._by_hand),
             period=self._batches.period,
             strip=self._strip,
             stop=stop,
@@ -338,6 +340,7 @@ class Observer:
         if batch is not None:
             self._layout.used(batch)
         self._calls.add(call)
+        self._sums.forward(call.sequence)
 
     def _note(self, kind: type[measures.Measure], of: measures.Owner = None, **values: Tensor) -> Note:
         return Note(kind, of, self.step, values)
@@ -352,6 +355,7 @@ class Observer:
         )
         behind = self._calls.backward(loss, self.step, passed)
         numbers = {int(node._sequence_nr()) for node in passed}
+        self._sums.backward_begins(loss, numbers, self.step, closely=self.closely)
         self._operations, self._again = len(passed), sum(root in numbers for root in self._roots)
         self._roots = [*self._roots[-200:], sequence(loss)]
         values = {
@@ -372,16 +376,14 @@ class Observer:
             self.gradients.leaves(leaves(passed))
             outputs = {call.sequence for call in behind if isinstance(call.kind, Forwards)}
             self._terms.backward_begins(loss, values, outputs, self.step)
-        turned = reshaped(passed)
-        if turned is not None:
+        if (turned := reshaped(passed)) is not None:
             self._layout.note(*turned, inside=True)
 
     def _measure_step(self, optimizer: Optimizer, number: int, snapshot: vitals.Snapshot) -> None:
         parameters = parameters_of(optimizer)
         self._ledger.add(self._note(measures.GradientSizes, number, **vitals.gradient_sizes(parameters)))
         self._ledger.add(self._note(measures.UpdateSize, number, **snapshot.compare(parameters)))
-        before = self._norm_after_backward.pop(number, None)
-        if before is not None:
+        if (before := self._norm_after_backward.pop(number, None)) is not None:
             factor = self.optimizers.one_gradient_norm(number) / before
             self._ledger.add(self._note(measures.Rescaling, number, factor=factor))
 

@@ -25,6 +25,7 @@ __all__ = [
     "SchedulerFacts",
     "Sequences",
     "Stop",
+    "SumFacts",
     "Survivors",
     "TensorFacts",
     "TermFacts",
@@ -221,6 +222,7 @@ class Overlap:
     same_source: bool = False  #: whether training read the same source
     repeated: bool = False  #: whether nearly all training images were seen twice, so that all of them are known
     earlier: float = 0.0  #: share of the measured images that had been trained on before they were measured
+    folds: int = 0  #: of a cross-validation: measured images that training had been through, and had left by then
     first: int = 0  #: updates before they were first measured
     last: int = 0  #: and last
 
@@ -289,6 +291,16 @@ class TermFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SumFacts:
+    """Sums that held the loss from which a backward pass starts, and more that no pass has gone through."""
+
+    terms: int = 2  #: of the sum
+    left_out: tuple[str, ...] = ("mean",)  #: operations that made the terms that no pass has gone through
+    passes: int = 0  #: measured backward passes from a loss of that kind
+    partial: int = 0  #: of them, whose loss was a part of such a sum
+
+
+@dataclass(frozen=True, slots=True)
 class Clipping:
     """How gradients were clipped."""
 
@@ -344,6 +356,7 @@ class Recording:
     reshaped: Reshaped | None = None
     sequences: tuple[Sequences, ...] = ()
     terms: tuple[TermFacts, ...] = ()
+    sums: tuple[SumFacts, ...] = ()
     clipping: Clipping = Clipping()
     relabelled: tuple[int, int] = (0, 0)  #: inputs that came again, and those of them that had another label then
     probed: Probed | None = None  #: where the model was tried out

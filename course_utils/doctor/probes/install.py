@@ -37,12 +37,16 @@ def _hooks(tell: Tell) -> list[Any]:
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, wrapper: Any) -> None:
-    original = vars(owner)[name]
+    inherited, original = name not in vars(owner), getattr(owner, name)
     setattr(owner, name, wrapper)
 
     def restore() -> None:
         # Whoever replaced our wrapper meanwhile keeps his own; ours does nothing without observers.
-        if vars(owner).get(name) is wrapper:
+        if vars(owner).get(name) is not wrapper:
+            return
+        if inherited:
+            delattr(owner, name)
+        else:
             setattr(owner, name, original)
 
     stack.callback(restore)

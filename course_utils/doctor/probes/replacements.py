@@ -1,4 +1,4 @@
-"""What is replaced where torch has no hook? Loss functions, backward, zero_grad, scheduler steps and loaders."""
+"""What is replaced where torch has no hook? Losses and their sums, backward, zero_grad, schedulers and loaders."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -36,6 +36,9 @@ _HEADS: tuple[tuple[Any, str, str, int], ...] = (
 )
 
 
+_SUMS = ("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__")
+
+
 def replaced() -> list[tuple[Any, str, Make]]:
     """What is replaced: the owner, the name, and the function that makes the wrapper of the original."""
     heads = [(owner, name, functools.partial(_loss_head, kind, place)) for owner, name, kind, place in _HEADS]
@@ -43,6 +46,7 @@ def replaced() -> list[tuple[Any, str, Make]]:
     return [
         *heads,
         *schedulers,
+        *((Tensor, name, _sum) for name in _SUMS),
         (torch.autograd, "backward", _backward),
         (torch.autograd, "grad", _grad),
         (Optimizer, "zero_grad", _zero_grad),
@@ -99,6 +103,18 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
 def _like(original: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss function with the options of one call."""
     return lambda inputs, target: original(inputs, target, *rest, **kwargs)
+
+
+def _sum(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def add(self: Any, other: Any) -> Any:
+        output = original(self, other)
+        if torch.compiler.is_compiling() or not isinstance(output, Tensor) or output.dim() or output.grad_fn is None:
+            return output
+        tell(events.Summed(output))
+        return output
+
+    return add
 
 
 def _backward(original: Any, tell: Tell) -> Any:

@@ -43,8 +43,10 @@ def same_images_in_both_splits(recording: Recording) -> Evidence | None:
     worst = max(suspects, key=lambda overlap: overlap.known, default=None)
     if worst is None:
         return None
+    folds = f"; training had left {worst.folds} of them before they were measured, as in a later fold"
     return Evidence(
-        f"{worst.known} of {worst.measured} compared images that were measured on had been trained on, too",
+        f"{worst.known} of {worst.measured} compared images that were measured on had been trained on, too"
+        f"{folds if worst.folds else ''}",
         severity="error" if _separate(recording, worst) else "warning",
     )
 
@@ -122,7 +124,7 @@ def _suspicious(recording: Recording, overlap: Overlap) -> bool:
     if overlap.known < max(5, 0.02 * overlap.measured) or overlap.distinct < 0.9 or overlap.batches < 3:
         return False
     if overlap.measured_by is None:  # tensors without a loader: sure only where one batch holds both kinds of images
-        return overlap.repeated and overlap.mixed > 0
+        return overlap.repeated and (overlap.mixed > 0 or overlap.folds >= 5)
     clean = any(
         other.measured_by != overlap.measured_by and not other.known and other.last >= overlap.first
         for other in recording.overlap
@@ -134,7 +136,7 @@ def _separate(recording: Recording, overlap: Overlap) -> bool:
     """Whether the measured images come from a dataset of their own, or lie only partly in the training set."""
     measured = next((s.dataset for s in recording.sources if s.number == overlap.measured_by), None)
     own = measured is not None and measured not in {s.dataset for s in _trained_sources(recording)}
-    return own or (overlap.repeated and overlap.mixed > 0)
+    return own or (overlap.repeated and (overlap.mixed > 0 or overlap.folds >= 5))
 
 
 def _ordered(series: list[Labels]) -> str:

@@ -96,6 +96,8 @@ def optimizer_recreated(recording: Recording) -> str:
     if not repeated:
         return ""
     (kind, _, tensors), times = max(repeated, key=lambda pair: pair[1])
+    if times - 1 <= recording.hand_updates <= 0.1 * len(recording.updates):  # the weights were made anew, too
+        return ""
     steps = [o.steps for o in recording.optimizers if _identity(o) == (kind, _, tensors)]
     return (
         f"{times} {kind} optimizers with equal settings stepped the same {count(len(tensors), 'parameter tensor')}, "
@@ -174,6 +176,28 @@ def optimizer_never_steps(recording: Recording) -> str:
             f"{optimizer.kind} with {count(len(held), 'parameter tensor')} ({names([t.name for t in idle])}) took no "
             f"step, while {count(idle[0].reached, 'backward pass')} reached them and others took "
             f"{count(len(recording.updates), 'step')}"
+        )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="A term of the whole loss is not in the loss that backward() starts from.",
+    why="A term acts through its gradient alone. The sum is computed, and perhaps printed, but the backward pass "
+    "starts from a part of it: what the other part asks of the model is never learned.",
+    fix="loss = reconstruction + 0.1 * auxiliary\nloss.backward()                      # the sum, not one of its terms",
+    lesson="02_one_epoch.ipynb, section 6",
+    explains=("dead-relus",),
+)
+def loss_not_differentiated(recording: Recording) -> str:
+    """In nearly every measured pass the loss was a part of a sum, whose other part no pass went through."""
+    for found in recording.sums:
+        if found.partial < max(5, 0.8 * found.passes):
+            continue
+        kinds = " and ".join(found.left_out)
+        return (
+            f"in {found.partial} of {count(found.passes, 'measured pass')} the loss was a part of a sum that was also "
+            f"computed; no pass went through its other part ({kinds}), behind which parameters stand, too"
         )
     return ""
 
