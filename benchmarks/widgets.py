@@ -12,13 +12,16 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import torch
 from playwright.sync_api import Page
 
 from benchmarks.rows import Row
+from course_utils.apps.edge.network import trained
 from course_utils.apps.race.state import settings_of
 from course_utils.descent import descend_many
 from course_utils.surfaces import RAVINE, Surface
+from tests.helpers.edge import page_of_edge, train_in_page
 from tests.helpers.lab import chromium, lab, open_notebook, run_all, run_code
 
 __all__ = ["drag_rate", "key_to_paint", "main", "stability_map", "watch_redraws"]
@@ -170,6 +173,20 @@ def edge() -> list[Row]:
             ]
 
 
+def edge_agreement() -> list[Row]:
+    """The page's losses and sharpnesses beside those of torch: the largest relative difference of each."""
+    settings, steps = [(0.2, 0.0, 500), (0.05, 0.9, 100), (0.1, 0.5, 20)], 150
+    with page_of_edge() as (node, _):
+        pairs = [(train_in_page(node, *one, steps), trained(0, *one, steps)) for one in settings]
+    rows = []
+    for name, goal in {"losses": 1e-8, "sharpness": 0.05}.items():
+        ours = np.concatenate([page[name] for page, _ in pairs])
+        theirs = np.concatenate([getattr(run, name) for _, run in pairs])
+        apart = float(np.max(np.abs(ours / theirs - 1)))
+        rows.append(Row(f"edge of stability, {name} at {len(ours)} steps beside torch's", apart, "", goal))
+    return rows
+
+
 def _edge_step(page: Page) -> int:
     told = page.locator(".edge .numbers").inner_text()
     return int(told.partition("step ")[2].partition(" ")[0].replace(",", ""))
@@ -190,7 +207,7 @@ def _write_notebook(path: Path, cell: str) -> None:
 
 def main() -> None:
     """Measure everything and print it, the goals beside."""
-    for row in [*stability_map(), *race(), *edge()]:
+    for row in [*stability_map(), *race(), *edge_agreement(), *edge()]:
         print(row, flush=True)
 
 

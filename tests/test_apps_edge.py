@@ -8,29 +8,14 @@ from torch.nn.functional import cross_entropy
 from course_utils.apps import EdgeOfStability
 from course_utils.apps.edge.network import BATCH_SIZES, EVERY, IMAGES, make_network, patches, trained
 from course_utils.curvature import flat_gradient, hessian_vector_product, sharpness
-from tests.helpers.javascript import APPS, Node
-
-PAGE = APPS / "edge" / "page"
-SET_UP = """({ images, labels, weights, widths, every }) => {
-    const data = { images: Float64Array.from(images), labels, weights: Float64Array.from(weights), widths, every };
-    globalThis.data = data;
-    globalThis.nets = netsOf(data);
-    return nets.all.size;
-}"""
-TRAIN = """({ settings, steps }) => {
-    const trainer = makeTraining(data, nets);
-    for (let k = 0; k < steps; k++) trainer.advance(settings);
-    return { ...trainer.told, weights: [...trainer.weights] };
-}"""
+from tests.helpers.edge import page_of_edge, train_in_page
 
 
 @pytest.fixture(scope="module")
 def page():
     """What the page computes, asked of Node, with the images and weights that the kernel sends it."""
-    facts = EdgeOfStability()._facts
-    sent = {name: np.frombuffer(facts[name]).tolist() for name in ("images", "weights")}
-    with Node(PAGE / "training.js", PAGE / "network.js") as node:
-        assert node(SET_UP, {**facts, **sent}) == sum(part.numel() for part in make_network().parameters()) == 3466
+    with page_of_edge() as (node, count):
+        assert count == sum(part.numel() for part in make_network().parameters()) == 3466
         yield node
 
 
@@ -69,8 +54,7 @@ def test_loss_gradient_and_product_are_those_of_torch(page, batch_size):
 @pytest.mark.parametrize(("lr", "momentum", "batch_size"), [(0.2, 0.0, 500), (0.05, 0.9, 100), (0.1, 0.5, 20)])
 def test_a_training_of_the_page_is_that_of_torch(page, lr, momentum, batch_size):
     steps = 150
-    settings = {"lr": lr, "momentum": momentum, "batch_size": batch_size}
-    ours, theirs = page(TRAIN, {"settings": settings, "steps": steps}), trained(0, lr, momentum, batch_size, steps)
+    ours, theirs = train_in_page(page, lr, momentum, batch_size, steps), trained(0, lr, momentum, batch_size, steps)
     assert (ours["step"], len(theirs.losses)) == (steps, steps)
     np.testing.assert_allclose(ours["losses"], theirs.losses, rtol=1e-8)
     # A few products follow the steepest direction; while it turns they lag behind, and then they have it.
@@ -82,7 +66,7 @@ def test_a_training_of_the_page_is_that_of_torch(page, lr, momentum, batch_size)
 def test_the_first_sharpness_is_that_of_torch(page):
     model, (images, labels) = make_network(), patches()
     exact = sharpness(cross_entropy(model(images), labels), model.parameters(), tolerance=1e-8)
-    ours = page(TRAIN, {"settings": {"lr": 0.1, "momentum": 0, "batch_size": 500}, "steps": 1})["sharpness"]
+    ours = train_in_page(page, 0.1, 0, 500, 1)["sharpness"]
     assert ours == [pytest.approx(exact, rel=5e-3)]
 
 
