@@ -80,6 +80,9 @@ ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...], Changes | Callable[[Recip
     "two-views": (("measuring-with-gradients", "missing-zero-grad"), EPOCH_LAYOUTS,
         {"step": lines(Z, F, "other = $model($x + 0.1)", "$loss = $loss_fn($out, $y) + (other - $out).pow(2).mean()",
                        B, S, R)}),
+    "compared-in-pairs": (("loss-broadcast",), _COUNTED,
+        {"step": lines(Z, F, "pairs = $out[:, 0, None] - $out[:, 0].detach()",
+                       "$loss = $loss_fn($out, $y) + 0.01 * pairs.pow(2).mean()", B, S, R)}),
     "tied-weights": (("one-layer-in-several-places", "parameters-not-in-optimizer"), ("flat", "tensors", "function"),
         {"net": "$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(24), nn.ReLU(), nn.Linear(24, 24), nn.Tanh(), "
                 "nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 4))\n$built($X[:2])\n"

@@ -24,12 +24,14 @@ __all__ = [
     "LossRefused",
     "PassBegins",
     "PassEnded",
+    "SchedulerMade",
     "SchedulerStepped",
     "StateLoaded",
     "StateSaved",
     "StateTaken",
     "StepBegins",
     "StepEnded",
+    "Stretched",
     "Summed",
     "Zeroed",
 ]
@@ -129,6 +131,22 @@ class Summed(Event):
     """``+`` or ``-`` has made a scalar with a graph."""
 
     output: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Stretched(Event):
+    """``one - other`` has stretched ``(N, 1)`` and ``(N,)`` to ``(N, N)``, with a graph."""
+
+    one: Tensor
+    other: Tensor
+    output: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerMade(Event):
+    """A scheduler was made whose constructor does not step it."""
+
+    scheduler: LRScheduler
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 from course_utils.doctor import measures, vitals
 from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import Call
-from course_utils.doctor.events import LossComputed
-from course_utils.doctor.graph import bounded_by, squashed_by, squashes_batch
+from course_utils.doctor.events import LossComputed, Stretched
+from course_utils.doctor.graph import bounded_by, operation, sequence, squashed_by, squashes_batch
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import LossHead
 
@@ -45,6 +45,14 @@ class Heads:
             swapped=target.requires_grad and not inputs.requires_grad,
         )
 
+    def stretched(self, event: Stretched, step: int) -> Call:
+        """A difference was stretched; by accident where neither side was given its dimension on the spot."""
+        sides = [event.one, event.other]
+        accident = sum(side.grad_fn is not None for side in sides) == 1 and not any(map(_given_a_dimension, sides))
+        shapes = " against ".join("(N, 1)" if side.dim() == 2 else "(N)" for side in sides)
+        kind = LossHead("difference", broadcast=shapes if accident else "")
+        return Call(kind, sequence(event.output), step)
+
     def notes(self, event: LossComputed, step: int) -> list[Note]:
         """A few numbers of input and target."""
         kind, scores, target = event.kind, event.inputs, event.target
@@ -75,6 +83,15 @@ class Heads:
             return []
         share = (inputs.reshape(-1) == target.reshape(-1)).double().mean()
         return [Note(measures.Copied, None, step, {"share": share})]
+
+
+def _given_a_dimension(tensor: Tensor) -> bool:
+    """Whether ``tensor`` is a view of one with fewer dimensions, as ``x[:, None]`` is."""
+    node = tensor.grad_fn
+    if node is None:
+        return tensor._base is not None and tensor._base.dim() < tensor.dim()
+    source = node.next_functions[0][0] if operation(node) in ("Unsqueeze", "View", "UnsafeView") else None
+    return source is not None and len(source._input_metadata[0].shape) < tensor.dim()
 
 
 def _stretched(inputs: Tensor, target: Tensor) -> str:

@@ -52,9 +52,7 @@ class Observer:
     """Notes what happens in one block; ``recording()`` says what that was."""
 
     def __init__(self, *, steps: int | None = None) -> None:
-        self.limit = steps
-        self.open = True
-        self.step = 0
+        self.limit, self.open, self.step = steps, True, 0
         self.gradients, self.models, self.sources = Gradients(), Models(), Sources()
         self.optimizers, self.schedulers = Optimizers(), Schedulers()
         self._ledger, self._retention = Ledger(), Retention()
@@ -63,9 +61,7 @@ class Observer:
         self._layers, self._terms = Layers(self._ledger), Terms(self._ledger, self.gradients)
         self._heads = Heads(self._ledger, self._batches)
         self._calls = Calls(self._ledger, self._batches)
-        self._updates: list[Update] = []
-        self._backwards: list[Backward] = []
-        self._refused: list[Refused] = []
+        self._updates, self._backwards, self._refused = list[Update](), list[Backward](), list[Refused]()
         self._zeroings, self._by_hand = 0, list[int]()
         self._versions: int | None = None
         self._loss_values: dict[int, Tensor] = {}
@@ -78,12 +74,13 @@ class Observer:
         self._input: Tensor | None = None
         self._strip = self._stumble = ""
         self._sums = Sums(self.gradients)
-        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+        self._handlers: dict[type[events.Event], Callable[[Any], object]] = {
             events.ForwardBegins: self._forward_begins,
             events.ForwardEnded: self._forward_ended,
             events.LossComputed: self._loss_computed,
             events.LossRefused: self._loss_refused,
             events.Summed: lambda event: self._sums.made(event.output, self.step),
+            events.Stretched: lambda event: self._calls.add(self._heads.stretched(event, self.step)),
             events.BackwardBegins: self._backward_begins,
             events.BackwardEnded: self._backward_ended,
             events.GradientsTaken: self._gradients_taken,
@@ -92,6 +89,7 @@ class Observer:
             events.GradientsScaled: lambda event: self._clips.scaled(event.multiplied),
             events.StepBegins: self._step_begins,
             events.StepEnded: self._step_ended,
+            events.SchedulerMade: lambda event: self.schedulers.know(event.scheduler, self.optimizers),
             events.SchedulerStepped: self._scheduler_stepped,
             events.PassBegins: lambda event: self.sources.begin(event.loader, event.iterator),
             events.BatchRead: self._batch_read,
@@ -341,6 +339,7 @@ class Observer:
             self._layout.used(batch)
         self._calls.add(call)
         self._sums.forward(call.sequence)
+        self._retention.output(output, call.sequence)
 
     def _note(self, kind: type[measures.Measure], of: measures.Owner = None, **values: Tensor) -> Note:
         return Note(kind, of, self.step, values)
@@ -354,6 +353,7 @@ class Observer:
             else []
         )
         behind = self._calls.backward(loss, self.step, passed)
+        self._retention.learned(behind, self.step)
         numbers = {int(node._sequence_nr()) for node in passed}
         self._sums.backward_begins(loss, numbers, self.step, closely=self.closely)
         self._operations, self._again = len(passed), sum(root in numbers for root in self._roots)

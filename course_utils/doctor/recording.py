@@ -187,6 +187,7 @@ class Survivors:
     tensors: int  #: of them, whose loss tensor is alive with its graph
     chained: int  #: of them, whose graph is alive without its loss tensor
     operations: int  #: recorded operations behind one loss
+    outputs: int = 0  #: outputs of models that were learned from as long ago, alive with their graph
 
 
 @dataclass(frozen=True, slots=True)

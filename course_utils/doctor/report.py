@@ -182,6 +182,8 @@ class Report:
             said.append(f"Checked: {', '.join(judged(recording))}.")
             if missing := not_judged(recording):
                 said.append(f"Not judged: {'; '.join(missing)}.")
+            if recording.probed is None:
+                said.append("Not tried: the model itself; watch(probe=True) makes experiments on copies of it.")
         if recording is not None and recording.stop is not None:
             said.append(f"The block ended with {recording.stop.kind}: {recording.stop.message}".rstrip(": .") + ".")
         if recording is not None and recording.stumble:

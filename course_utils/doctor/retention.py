@@ -1,16 +1,19 @@
-"""Is the graph of an old loss still in memory? Marks tied to autograd's nodes tell, without keeping anything alive."""
+"""Is the graph of an old loss, or output, still in memory? Marks tied to autograd's nodes tell, and keep nothing."""
 
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from course_utils.doctor.calls import Call
 from course_utils.doctor.graph import count_operations
 from course_utils.doctor.recording import Survivors
 
 __all__ = ["Retention"]
 
+_MOST = 256  # outputs that may wait for their backward pass
 _OLD = 3  # updates after which a healthy loop has let go of a loss
 _KEY = "course_utils.doctor"
 
@@ -36,6 +39,8 @@ class Retention:
         self._seen = 0
         self._operations = 0
         self._counts: list[Survivors] = []
+        self._fresh: dict[int, weakref.ref[Tensor]] = {}  # outputs by running number, not learned from yet
+        self._outputs: list[tuple[int, weakref.ref[Tensor]]] = []
 
     def mark(self, loss: Tensor, step: int) -> None:
         """Follow ``loss``, which a backward pass is about to start from, or which a loss function has returned."""
@@ -48,6 +53,18 @@ class Retention:
         self._losses.append(_Loss(step, weakref.ref(mark), weakref.ref(loss)))
         self._operations = self._operations or count_operations(node)
 
+    def output(self, output: Tensor, number: int) -> None:
+        """Follow the ``output`` of a model, made by the operation of this number."""
+        if number >= 0:
+            if len(self._fresh) >= _MOST:
+                self._fresh.clear()
+            self._fresh[number] = weakref.ref(output)
+
+    def learned(self, calls: Iterable[Call], step: int) -> None:
+        """A backward pass is about to go through these ``calls``."""
+        known = [self._fresh.pop(call.sequence, None) for call in calls]
+        self._outputs += [(step, output) for output in known if output is not None]
+
     def count(self, step: int) -> None:
         """Count the survivors among losses that are old by now, and forget the dead ones."""
         old = [loss for loss in self._losses if loss.step <= step - _OLD]
@@ -55,9 +72,15 @@ class Retention:
         tensors = sum(loss.tensor() is not None for loss in alive)
         self._seen += len(old) - len(alive)
         self._losses = alive + [loss for loss in self._losses if loss.step > step - _OLD]
+        self._outputs = [(made, output) for made, output in self._outputs if _holds_graph(output())]
+        outputs = sum(made <= step - _OLD for made, _ in self._outputs)
         seen = self._seen + len(alive)
-        self._counts.append(Survivors(step, seen, tensors, len(alive) - tensors, self._operations))
+        self._counts.append(Survivors(step, seen, tensors, len(alive) - tensors, self._operations, outputs))
 
     def counts(self) -> tuple[Survivors, ...]:
         """All counts so far, in order of time."""
         return tuple(self._counts)
+
+
+def _holds_graph(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.grad_fn is not None

@@ -46,6 +46,7 @@ def replaced() -> list[tuple[Any, str, Make]]:
     return [
         *heads,
         *schedulers,
+        (ReduceLROnPlateau, "__init__", _scheduler_made),
         *((Tensor, name, _sum) for name in _SUMS),
         (torch.autograd, "backward", _backward),
         (torch.autograd, "grad", _grad),
@@ -109,12 +110,21 @@ def _sum(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def add(self: Any, other: Any) -> Any:
         output = original(self, other)
-        if torch.compiler.is_compiling() or not isinstance(output, Tensor) or output.dim() or output.grad_fn is None:
+        if torch.compiler.is_compiling() or not isinstance(output, Tensor) or output.grad_fn is None:
             return output
-        tell(events.Summed(output))
+        if not output.dim():
+            tell(events.Summed(output))
+        elif output.dim() == 2 and isinstance(other, Tensor) and _stretched(self, other):
+            tell(events.Stretched(self, other, output))
         return output
 
     return add
+
+
+def _stretched(one: Tensor, other: Tensor) -> bool:
+    """Whether one is ``(N, 1)``, and the other ``(N,)``."""
+    high, low = (one, other) if one.dim() > other.dim() else (other, one)
+    return low.dim() == 1 < len(low) and tuple(high.shape) == (len(low), 1)
 
 
 def _backward(original: Any, tell: Tell) -> Any:
@@ -150,6 +160,15 @@ def _zero_grad(original: Any, tell: Tell) -> Any:
 
 
 _stepping: list[LRScheduler] = []  # a SequentialLR steps others inside its own step
+
+
+def _scheduler_made(original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def made(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        tell(events.SchedulerMade(self))
+
+    return made
 
 
 def _scheduler_step(original: Any, tell: Tell) -> Any:

@@ -72,11 +72,18 @@ def nll_loss_on_probabilities(recording: Recording) -> str:
     fix="assert 0 <= labels.min() and labels.max() < scores.shape[1]\n"
     "labels = labels - 1               # if they are counted from 1",
     lesson=_LABELS_LESSON,
-    explains=(*WILD, "measuring-with-gradients", "measuring-in-train-mode"),
+    explains=(
+        *WILD,
+        "measuring-with-gradients",
+        "measuring-in-train-mode",
+        "not-finite",
+        "softmax-before-cross-entropy",
+        "unshuffled-labels",
+    ),
 )
-def labels_out_of_range(recording: Recording) -> str:
+def labels_out_of_range(recording: Recording) -> Evidence | str:
     """A label names a class for which the model has no score, or a binary target lies outside 0 to 1."""
-    return _refused_range(recording) or _binary_range(recording)
+    return _refused_range(recording) or _binary_range(recording) or _swapped(recording)
 
 
 @rule(
@@ -161,6 +168,23 @@ def _binary_range(recording: Recording) -> str:
     return ""
 
 
+def _swapped(recording: Recording) -> Evidence | str:
+    """Scores are given as the target of a cross-entropy, and numbers without a graph as its input."""
+    said = "had no graph, and its target had one"
+    seen = _calls_with(recording, lambda head: head.kind == "cross_entropy" and head.swapped, said)
+    labels = recording.series(Labels).get("cross_entropy", [])
+    low, high = min((m.low for m in labels), default=0.0), max((m.high for m in labels), default=1.0)
+    if not seen or 0 <= low <= high <= 1:
+        return ""
+    return Evidence(
+        f"{seen}; the numbers given as its target went from {number(low)} to {number(high)}",
+        title="The loss function is given the targets first, and the scores second.",
+        why="torch's loss functions take the scores first. The other way round, the labels are taken for scores, and "
+        "the loss falls without a limit along the scores themselves.",
+        fix="loss = F.cross_entropy(scores, labels)",
+    )
+
+
 @rule(
     title="Softmax is taken over the batch, not over the classes.",
     why="dim=0 is the batch. The numbers of each class then sum to 1 over the images, so that the images compete with "
@@ -191,6 +215,11 @@ def softmax_over_batch(recording: Recording) -> str:
 )
 def loss_broadcast(recording: Recording) -> str:
     """A loss of amounts compares every output with every target."""
+    by_hand = [head for head in recording.heads if head.kind == "difference" and head.broadcast and head.learned_from]
+    if (times := sum(head.count for head in by_hand)) >= 2:
+        return (
+            f"in {count(times, 'difference')} that a loss was made of, {by_hand[0].broadcast} was stretched to (N, N)"
+        )
     shapes = next((head.broadcast for head in recording.heads if head.broadcast and head.learned_from), "")
     return _calls_with(recording, lambda head: bool(head.broadcast), f"and its target had the shapes {shapes}")
 

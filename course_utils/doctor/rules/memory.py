@@ -16,11 +16,22 @@ _LESSON = "02_one_epoch.ipynb, section 6"
     "losses.append(loss.detach())       # a tensor without a graph",
     lesson=_LESSON,
 )
-def loss_kept_with_graph(recording: Recording) -> str:
-    """Old loss tensors are alive, each with its graph."""
-    return _growth(
+def loss_kept_with_graph(recording: Recording) -> Evidence | str:
+    """Old loss tensors, or outputs, are alive, each with its graph."""
+    losses = _growth(
         [(seen.tensors, seen) for seen in recording.survivors],
         "loss tensors of earlier steps were still in memory with their graph",
+    )
+    if losses or any(seen.chained >= _FEW for seen in recording.survivors):
+        return losses
+    outputs = _growth(
+        [(seen.outputs, seen) for seen in recording.survivors],
+        "outputs of the model in earlier steps were still in memory with their graph",
+    )
+    return outputs and Evidence(
+        outputs,
+        title="Outputs are kept together with their graphs, so memory grows with every step.",
+        fix="outputs.append(scores.detach())    # a tensor without a graph",
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts
+from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS
 from course_utils.doctor.words import count, names
@@ -208,8 +208,9 @@ def loss_not_differentiated(recording: Recording) -> str:
     "step does not change, it moves the number that is printed and nothing else.",
     fix="adversarial = loss_fn(critic(fake), ones)         # no fake.detach() in the generator's own step",
     lesson="02_one_epoch.ipynb, section 6",
+    explains=("gradients-thrown-away",),
 )
-def term_reaches_nothing(recording: Recording) -> str:
+def term_reaches_nothing(recording: Recording) -> Evidence | str:
     """In every measured pass the gradients through one term of a sum were used by no step, those of another were."""
     for term in recording.terms:
         others = [other for other in recording.terms if other.of == term.of and other.used == other.passes]
@@ -218,5 +219,26 @@ def term_reaches_nothing(recording: Recording) -> str:
         return (
             f"term {term.place + 1} of {term.terms} of the sum ({term.kind}) reached no parameter that a step then "
             f"changed, in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
+        )
+    return _never_reached(recording)
+
+
+def _never_reached(recording: Recording) -> Evidence | str:
+    """An optimizer steps for a model that is run with a graph, and no pass ever reaches it; others learn."""
+    if _reached_and_free(recording) or all(update.empty == update.tensors for update in recording.updates):
+        return ""
+    for optimizer in recording.optimizers:
+        updates = recording.updates_of(optimizer.number)
+        held = [tensor for tensor in recording.tensors if optimizer.number in tensor.optimizers]
+        runs = [f for f in recording.forwards if f.model in {t.model for t in held} and f.with_gradients]
+        if len(updates) < 10 or any(update.empty < update.tensors or update.backwards for update in updates):
+            continue
+        if any(t.reached or not t.trainable for t in held) or calls(runs) < len(updates) / 2:
+            continue
+        return Evidence(
+            f"in {count(len(updates), 'step')} of one optimizer none of its {count(len(held), 'parameter tensor')} "
+            f"({names([t.name for t in held])}) ever had a gradient, though the model that they belong to was run "
+            f"{count(calls(runs), 'time')} with a graph; the steps of another had some",
+            title="The loss reaches nothing that its optimizer holds.",
         )
     return ""

@@ -245,8 +245,9 @@ def factor_is_the_rate(recording: Recording) -> str:
         if len(factors) < 3 or not 0 < base < 0.5 or len(recording.updates_of(scheduler.optimizer)) < 3:
             continue
         peak = max(factors)
-        rising = peak == factors[-1] and peak > 1.001 * factors[0]
-        if 0.95 * base <= peak <= 1.05 * base and not rising:
+        rising = peak == factors[-1] and peak > 1.001 * max(factors[: len(factors) // 2 + 1])
+        least = 0.4 if scheduler.fresh else 0.95  # a warm-up that decays meanwhile never comes to the rate itself
+        if least * base <= peak <= 1.05 * base and not rising:
             return (
                 f"the optimizer was given lr {number(base)}, and the function returned {number(peak)} at most in "
                 f"{count(len(factors), 'call')}, so that lr was {number(peak * base)}"
