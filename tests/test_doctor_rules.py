@@ -1,16 +1,30 @@
 """The rules on recordings made by hand, and what explains what."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
+import torch.nn.functional as F
 
+from course_utils.doctor import watch
 from course_utils.doctor.diagnosis import diagnose, effects_of, ranked
 from course_utils.doctor.finding import Finding
-from course_utils.doctor.measures import DeadUnits, Divisor, GradientSizes, InputScale, LossValue, ScoreRows
+from course_utils.doctor.measures import (
+    DeadUnits,
+    Divisor,
+    GradientSizes,
+    HeadScale,
+    InputScale,
+    Labels,
+    LossValue,
+    ScoreRows,
+)
 from course_utils.doctor.recording import (
     Backward,
     DataSource,
     Forwards,
+    LossHead,
     ModelFacts,
     OptimizerFacts,
     Recording,
@@ -320,3 +334,65 @@ def test_a_gradient_vanishes_only_where_no_layer_before_has_one(sizes, found):
     measures = tuple(GradientSizes(of=0, step=i, gradients=sizes, weights=(1.0,) * 5) for i in range(3))
     recording = Recording(optimizers=(OptimizerFacts(names=names),), measures=measures)
     assert (learning.vanishing_gradients(recording) is not None) == found
+
+
+@pytest.mark.parametrize("how", ["sub", "new", "never"])
+def test_a_change_through_data_is_a_step_by_hand(how):
+    weight, inputs = torch.nn.Linear(3, 1), torch.randn(20, 3)
+    with watch() as report:
+        for _ in range(5):
+            weight.zero_grad()
+            F.mse_loss(weight(inputs), inputs[:, :1]).backward()
+            for p in weight.parameters():
+                if how == "sub":
+                    p.data.sub_(0.1 * p.grad)
+                elif how == "new":
+                    p.data = p.data - 0.1 * p.grad
+    assert ("missing-step" in named(report.findings)) == (how == "never")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_loss_that_rises_with_its_targets_proves_nothing(swapped):
+    def grown(size, target):
+        scales = {"target_low": 0.0, "target_high": 1.0, "below": 0.0, "above": 0.0, "beyond": 0.0}
+        measured = tuple(HeadScale(step=i, of="mse", size=size**i, target_size=target**i, **scales) for i in range(12))
+        head = LossHead("mse", swapped=swapped)
+        return Recording(
+            updates=(Update(),) * 12, measures=losses(*(1.5**i for i in range(12))) + measured, heads=(head,)
+        )
+
+    assert bool(learning.learning_rate_too_high(grown(1.0, 1.2))) == swapped
+    assert bool(learning.learning_rate_too_high(grown(1.2, 1.0))) != swapped
+
+
+def test_gradients_that_are_uncleared_in_validation_alone_are_its_fault():
+    taught, checked = Forwards(source=0, count=10), Forwards(source=1, training_mode=False, count=5)
+    stale = (Update(stale=1),) * 5
+    run = Recording(updates=(*(Update(),) * 10, *stale), forwards=(taught, checked), models=(ModelFacts(),))
+    assert not order.missing_zero_grad(run)
+    assert order.missing_zero_grad(replace(run, updates=stale * 3))
+
+
+def test_an_optimizer_that_was_only_made_is_known():
+    def play():
+        one, other = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
+        first, idle = torch.optim.SGD(one.parameters(), 0.01), torch.optim.SGD(other.parameters(), 0.01)
+        for _ in range(15):
+            first.zero_grad(), other.zero_grad()
+            F.mse_loss(one(torch.randn(8, 3)) + other(torch.randn(8, 3)), torch.zeros(8, 1)).backward()
+            first.step()
+        return len(idle.param_groups)
+
+    with watch() as report:
+        play()
+    assert named(report.findings)[0] == "optimizer-never-steps"
+
+
+def test_zeros_and_ones_of_one_step_are_not_ordered_by_class():
+    def labels(step, value):
+        return Labels(step=step, of="bce", count=8, low=value, high=value, first=value, changes=0)
+
+    game = [labels(step, value) for step in range(8) for value in ((1, 0) if step % 2 else (1,))]
+    sorted_ones = [labels(step, step // 4) for step in range(8)]
+    assert not data.unshuffled_labels(Recording(updates=(Update(),) * 8, measures=tuple(game)))
+    assert data.unshuffled_labels(Recording(updates=(Update(),) * 8, measures=tuple(sorted_ones)))

@@ -14,6 +14,8 @@ from course_utils.doctor.registry import Registry
 __all__ = ["Gradients", "Watched", "parameters_of"]
 
 _State = tuple[int, int] | None
+_FEW = 3  # tensors whose numbers are compared, and
+_NUMBERS = 16  # numbers of each, as .data leaves no other trace
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Gradients:
         self._open: dict[int, bool] = {}  # backward passes whose gradients are held, and whether a step has used them
         self.lost: set[int] = set()  #: backward passes whose gradients were cleared unused
         self.used: dict[int, set[int]] = {}  #: for each followed pass, the tensors whose gradients a step has used
+        self._versions: int | None = None
+        self._numbers: dict[int, list[float]] = {}
         self.foreign = 0  #: backward passes that gave a gradient to a tensor seen only once, such as an input
 
     def watch_model(self, module: nn.Module, model: int) -> None:
@@ -177,8 +181,24 @@ class Gradients:
         """Parameter tensors in memory that require a gradient."""
         return sum(parameter.requires_grad for _, parameter in self._alive())
 
-    def versions(self) -> int:
-        """A number that changes when any parameter is changed in place."""
+    def settle(self, *, closely: bool) -> None:
+        """What changes from now on is not the work of an optimizer.
+
+        Args:
+            closely: whether to look at some numbers, too: a change through ``.data`` leaves no other trace.
+        """
+        self._versions = self._version()
+        reached = [n for n, _ in self._registry.alive() if self._watched[n].reached] if closely else []
+        self._numbers = {number: _some(self._registry.get(number)) for number in reached[-_FEW:]}
+
+    def moved(self) -> bool:
+        """Whether any parameter has changed since things were settled."""
+        if self._versions is None or self._versions != self._version():
+            return self._versions is not None
+        pairs = [(self._registry.get(number), before) for number, before in self._numbers.items()]
+        return any(parameter is not None and _some(parameter) != before for parameter, before in pairs)
+
+    def _version(self) -> int:
         return sum(parameter._version for _, parameter in self._alive())
 
     def name_of(self, parameter: Tensor) -> str:
@@ -244,6 +264,13 @@ class Gradients:
 
 def _sum(tensor: Tensor) -> float:
     return float(tensor.detach().double().sum())
+
+
+def _some(tensor: Tensor) -> list[float]:
+    """Some of the numbers of ``tensor``, from all over it."""
+    flat = tensor.detach().reshape(-1)
+    numbers: list[float] = flat[:: len(flat) // _NUMBERS + 1].tolist()
+    return numbers
 
 
 def _state(parameter: Tensor) -> _State:

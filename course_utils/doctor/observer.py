@@ -63,7 +63,6 @@ class Observer:
         self._calls = Calls(self._ledger, self._batches)
         self._updates, self._backwards, self._refused = list[Update](), list[Backward](), list[Refused]()
         self._zeroings, self._by_hand = 0, list[int]()
-        self._versions: int | None = None
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
@@ -176,8 +175,7 @@ class Observer:
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
         self.gradients.before_backward()
-        versions = self.gradients.versions()
-        if self._versions is not None and versions != self._versions:
+        if self.gradients.moved():
             self._by_hand.append(self.step)
         for loss in several(event.losses):
             self._loss(loss)
@@ -205,7 +203,7 @@ class Observer:
         if gradients and (self.closely or gradients[0].device.type == "cpu"):
             self._origin.backward_ended(several(event.losses)[0], gradients, self.step)
         self.optimizers.reached(optimizers, latest)
-        self._versions = self.gradients.versions()
+        self.gradients.settle(closely=self.step == 0 and len(self._by_hand) < _STRIP_STEPS)
         if self.closely:
             self._layers.backward_ended(self.step)
             for number in optimizers:
@@ -249,6 +247,8 @@ class Observer:
             self._origin.step_ended(optimizer, held[:2], self.step)
         if self.step in _SEVERAL_STEPS:
             self.gradients.compare_units(optimizer)
+        if self.step == _SEVERAL_STEPS[-1]:  # what never steps may be gone at the end of the block
+            self.optimizers.look_around(self.gradients)
         self.gradients.after_step(optimizer)
         self.optimizers.stepped(optimizer)
         self._letter("S")
@@ -276,8 +276,7 @@ class Observer:
         complete = self.open and stop is None
         self._calls.finish(complete=complete)
         self.schedulers.look_around(self.optimizers)
-        if not complete:  # an optimizer whose turn has not come yet
-            self.optimizers.look_around(self.gradients)
+        self.optimizers.look_around(self.gradients)
         noted = self._ledger.measures()
         return Recording(
             updates=tuple(self._updates),
@@ -390,7 +389,7 @@ class Observer:
     def _advance(self) -> None:
         self.step += 1
         self.sources.end()
-        self._versions = self.gradients.versions()
+        self.gradients.settle(closely=False)
         if self.limit is not None and self.step >= self.limit:
             self.open = False
 

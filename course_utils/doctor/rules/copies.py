@@ -2,6 +2,7 @@
 
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import rule
+from course_utils.doctor.rules.effects import WILD
 from course_utils.doctor.words import count, names
 
 _STATE_LESSON = "05_optimizer_practice.ipynb, section 4"
@@ -14,6 +15,7 @@ _STATE_LESSON = "05_optimizer_practice.ipynb, section 4"
     fix="target = copy.deepcopy(model)                        # a model of its own, once\n"
     "target.load_state_dict(model.state_dict())           # and then, now and again",
     lesson=_STATE_LESSON,
+    explains=(*WILD,),
 )
 def one_model_under_two_names(recording: Recording) -> str:
     """``load_state_dict`` gets the model's own tensors, as they are now."""

@@ -139,6 +139,11 @@ def _separate(recording: Recording, overlap: Overlap) -> bool:
     return own or (overlap.repeated and (overlap.mixed > 0 or overlap.folds >= 5))
 
 
+def _runs(step: list[Labels]) -> float:
+    """Runs of equal labels in what a step learns from, as one game's ones and zeros are."""
+    return sum(labels.changes + 1 for labels in step) / len(step) + len({labels.first for labels in step}) - 1
+
+
 def _ordered(series: list[Labels]) -> str:
     """What shows that batches hold one class each, in a sequence; "" if they do not."""
     batches = [labels for labels in series if labels.count >= 4]
@@ -146,7 +151,8 @@ def _ordered(series: list[Labels]) -> str:
         return ""
     low, high = min(labels.low for labels in batches), max(labels.high for labels in batches)
     classes = high - low + 1
-    per_batch = sum(labels.changes + 1 for labels in batches) / len(batches)
+    steps = [list(group) for _, group in itertools.groupby(batches, key=lambda labels: labels.step)]
+    per_batch = sum(_runs(step) for step in steps) / len(steps)
     turns = sum(one.first != other.first for one, other in itertools.pairwise(batches))
     if classes < 2 or per_batch >= 1 + 0.35 * (classes - 1) or (turns > 0.75 * (len(batches) - 1) and classes == 2):
         return ""

@@ -19,6 +19,7 @@ from course_utils.doctor.measures import (
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import WILD
+from course_utils.doctor.rules.moving import targets_grow
 from course_utils.doctor.words import count, names, number
 
 _LESSON = "04_lr_scheduler.ipynb, section 5"
@@ -220,10 +221,10 @@ def _not_finite(losses: list[LossValue]) -> str:
 
 
 def _rising(recording: Recording, losses: list[LossValue]) -> str:
-    """A loss that ends at twice its beginning; losses of several optimizers play against each other, and may."""
+    """A loss that ends at twice its beginning; so may those of several players, or of growing targets."""
     values = [loss.value for loss in losses]
     start, end = max(values[0], _start(values)), max(_end(values), mean(values[-max(3, len(values) // 4) :]))
-    if _several_players(recording) or values[0] <= 0 or end < 2 * values[0] or end < 2 * min(start, values[0]):
+    if _may_rise(recording) or values[0] <= 0 or end < 2 * values[0] or end < 2 * min(start, values[0]):
         return ""
     worst = max(losses, key=lambda loss: loss.value)
     since = next(loss.step for loss in losses if loss.value > 1.5 * values[0])
@@ -236,7 +237,7 @@ def _rising(recording: Recording, losses: list[LossValue]) -> str:
 def _thrown(recording: Recording, losses: list[LossValue]) -> str:
     """The first steps changed the weights by more than their own size, and nothing was learned since."""
     values, ratios = [loss.value for loss in losses], _ratios(recording)
-    if _several_players(recording) or len(values) < 6 or values[0] <= 0 or not ratios:
+    if _may_rise(recording) or len(values) < 6 or values[0] <= 0 or not ratios:
         return ""
     peak = max(values)
     learned = _end(values) < 0.9 * values[0]
@@ -249,11 +250,9 @@ def _thrown(recording: Recording, losses: list[LossValue]) -> str:
     )
 
 
-def _several_players(recording: Recording) -> bool:
-    return (
-        len({update.optimizer for update in recording.updates}) > 1
-        and len({o.tensors for o in recording.optimizers}) > 1
-    )
+def _may_rise(recording: Recording) -> bool:
+    several = len({update.optimizer for update in recording.updates}) > 1
+    return (several and len({o.tensors for o in recording.optimizers}) > 1) or targets_grow(recording)
 
 
 def of_another_origin(recording: Recording) -> bool:

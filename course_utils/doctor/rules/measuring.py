@@ -185,15 +185,24 @@ def frozen_norm_moves(recording: Recording) -> str:
 def backward_in_validation(recording: Recording) -> str:
     """One source is learned from in training mode, another one in evaluation mode, and none is measured without."""
     for model in recording.models:
-        own = [f for f in recording.forwards if f.model == model.number]
-        if any(not f.training_mode and not f.with_gradients for f in own):
-            continue  # that is where it is measured; what learns in evaluation mode is the training
-        learned = [f for f in own if f.learned_from and f.source is not None]
-        trained = {f.source for f in learned if f.training_mode}
-        validated = [f for f in learned if not f.training_mode and f.source not in trained]
-        if trained and calls(validated) >= 2 and recording.updates and _is_optimized(recording, model):
+        learned = _learned_in_validation(recording, model)
+        if learned >= 2 and recording.updates and _is_optimized(recording, model):
             return (
-                f"{model.kind} was in evaluation mode for another loader in {count(calls(validated), 'forward pass')}, "
+                f"{model.kind} was in evaluation mode for another loader in {count(learned, 'forward pass')}, "
                 "and learned from each of them"
             )
     return ""
+
+
+def learned_in_validation(recording: Recording) -> int:
+    """How many batches were learned from in evaluation mode, from a loader that is not trained on."""
+    return sum(_learned_in_validation(recording, model) for model in recording.models)
+
+
+def _learned_in_validation(recording: Recording, model: ModelFacts) -> int:
+    own = [f for f in recording.forwards if f.model == model.number]
+    if any(not f.training_mode and not f.with_gradients for f in own):
+        return 0  # that is where it is measured; what learns in evaluation mode is the training
+    learned = [f for f in own if f.learned_from and f.source is not None]
+    trained = {f.source for f in learned if f.training_mode}
+    return calls(f for f in learned if not f.training_mode and f.source not in trained) if trained else 0

@@ -8,6 +8,7 @@ from course_utils.doctor.measures import Divisor, Rescaling
 from course_utils.doctor.recording import Recording, Update
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS, WILD
+from course_utils.doctor.rules.measuring import learned_in_validation
 from course_utils.doctor.words import count, number
 
 _LOOP = """for images, labels in loader:
@@ -35,6 +36,8 @@ def missing_zero_grad(recording: Recording) -> str:
     stale = [update for update in recording.updates if update.stale]
     if len(stale) < 2 and not (stale and len(recording.updates) <= 3):
         return ""
+    if len(stale) <= learned_in_validation(recording):
+        return ""  # cleared wherever it is trained
     worst = max(stale, key=lambda update: update.stale)
     return (
         f"in {len(stale)} of {count(len(recording.updates), 'step')} the gradient of {worst.stale} of "
@@ -155,9 +158,8 @@ def _same(values: list[float]) -> bool:
 
 def _driven_by_another(recording: Recording, late: list[Update]) -> bool:
     """Whether one loss serves two optimizers, so that the first has stepped when the second is differentiated."""
-    return (
-        any(update.empty < update.tensors and "S" in update.order for update in late) and len(recording.optimizers) > 1
-    )
+    stepping = sum(optimizer.steps > 0 for optimizer in recording.optimizers)
+    return stepping > 1 and any(update.empty < update.tensors and "S" in update.order for update in late)
 
 
 @rule(

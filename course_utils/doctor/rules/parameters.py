@@ -4,7 +4,7 @@ from collections import Counter
 
 from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, calls
 from course_utils.doctor.rule import Evidence, rule
-from course_utils.doctor.rules.effects import NOTHING_LEARNS
+from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, names
 
 _LESSON = "01_optimizer_overview.ipynb, section 4"
@@ -163,7 +163,7 @@ def tensor_not_registered(recording: Recording) -> str:
     "its random start.",
     fix="loss.backward()\nencoder_optimizer.step()\ndecoder_optimizer.step()      # every one of them",
     lesson=_LESSON,
-    explains=("learning-rate-too-low",),
+    explains=(*FLAT, *WILD, "gradients-thrown-away", "measuring-with-gradients", "unshuffled-labels"),
 )
 def optimizer_never_steps(recording: Recording) -> str:
     """Of several optimizers one takes no step, though gradients reach its parameters again and again."""
