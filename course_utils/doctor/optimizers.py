@@ -1,6 +1,5 @@
 """Which optimizers step, with which settings, and what happens between two of their steps?"""
 
-import gc
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +9,7 @@ from torch.optim import Optimizer
 from course_utils.doctor.gradients import Gradients, parameters_of
 from course_utils.doctor.graph import sequence
 from course_utils.doctor.recording import OptimizerFacts, Update
-from course_utils.doctor.registry import Registry
+from course_utils.doctor.registry import Registry, living
 from course_utils.doctor.vitals import norm
 
 __all__ = ["Optimizers"]
@@ -113,9 +112,9 @@ class Optimizers:
 
     def look_around(self, gradients: Gradients) -> None:
         """Notice optimizers that exist but did not step, so that their parameters count as held."""
-        for thing in gc.get_objects():
-            if issubclass(type(thing), Optimizer) and gradients.knows_any_of(thing):
-                gradients.watch_optimizer(thing, self.number(thing))
+        for optimizer in living(Optimizer):
+            if gradients.knows_any_of(optimizer):
+                gradients.watch_optimizer(optimizer, self.number(optimizer))
 
     def facts(self) -> tuple[OptimizerFacts, ...]:
         """Everything known of each optimizer."""

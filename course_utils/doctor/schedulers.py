@@ -1,6 +1,5 @@
 """Which schedulers change the learning rate, how often are they stepped, and how long is their plan?"""
 
-import gc
 import math
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from course_utils.doctor.optimizers import Optimizers
 from course_utils.doctor.recording import SchedulerFacts
-from course_utils.doctor.registry import Registry
+from course_utils.doctor.registry import Registry, living
 
 __all__ = ["Schedulers", "horizon"]
 
@@ -55,9 +54,9 @@ class Schedulers:
 
     def look_around(self, optimizers: Optimizers) -> None:
         """Notice schedulers that exist but were never stepped."""
-        for thing in gc.get_objects():
-            if issubclass(type(thing), LRScheduler) and hasattr(thing, "optimizer"):
-                self.know(thing, optimizers)
+        for scheduler in living(LRScheduler):
+            if hasattr(scheduler, "optimizer"):
+                self.know(scheduler, optimizers)
 
     def facts(self, optimizers: Optimizers) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from course_utils.doctor import events
+from course_utils.doctor.registry import kinds
 from course_utils.reading import Readable, Source
 
 __all__ = ["Tell", "replaced"]
@@ -42,7 +43,7 @@ _SUMS = ("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__")
 def replaced() -> list[tuple[Any, str, Make]]:
     """What is replaced: the owner, the name, and the function that makes the wrapper of the original."""
     heads = [(owner, name, functools.partial(_loss_head, kind, place)) for owner, name, kind, place in _HEADS]
-    schedulers = [(kind, "step", _scheduler_step) for kind in _kinds(LRScheduler) if "step" in vars(kind)]
+    schedulers = [(kind, "step", _scheduler_step) for kind in kinds(LRScheduler) if "step" in vars(kind)]
     return [
         *heads,
         *schedulers,
@@ -74,13 +75,6 @@ def _has_hooks(original: Any, tell: Tell) -> Any:
         return bool(backward or len(hooks._global_forward_pre_hooks) > 1 or len(hooks._global_forward_hooks) > 1)
 
     return has_any_global_hook
-
-
-def _kinds(kind: type) -> list[type]:
-    """``kind`` and every class below it, each once."""
-    classes: list[type] = type.__subclasses__(kind)
-    below = [deeper for direct in classes for deeper in _kinds(direct)]
-    return list(dict.fromkeys([kind, *below]))
 
 
 def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
