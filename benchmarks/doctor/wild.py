@@ -79,7 +79,7 @@ WILD = (
          {"epoch_start": "$Y = $Y[torch.randperm(len($Y))]"},
          {"epoch_start": "$Y = $Y.clone()"}, {}, ("tensors",)),
     Pair("workers-draw-the-same", "pytorch/pytorch#5059; xingyizhou/CenterNet#233; TorchDSP/torchsig#343",
-         {"more_data": parts.drawn("float(self.draw.gauss(0, 1))")},
+         {"more_data": parts.drawn("self.noise()")},
          {"more_data": parts.drawn("torch.randn(()).item()")},
          {"dataset": "Drawn($X, $Y), num_workers=1"}, ("flat", "function")),
     Pair("set-epoch-missing", "pytorch documentation of DistributedSampler: set_epoch",

@@ -22,6 +22,7 @@ __all__ = [
     "GradientsTaken",
     "LossComputed",
     "LossRefused",
+    "OptimizerMade",
     "PassBegins",
     "PassEnded",
     "SchedulerMade",
@@ -140,6 +141,13 @@ class Stretched(Event):
     one: Tensor
     other: Tensor
     output: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerMade(Event):
+    """An optimizer was made."""
+
+    optimizer: Optimizer
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ def sequence(tensor: Tensor) -> int:
     return -1 if node is None else int(node._sequence_nr())
 
 
+def latest_sequence() -> int:
+    """The running number that autograd gave to the latest operation of this thread."""
+    return int(torch._C._autograd._get_sequence_nr()) - 1
+
+
 def nodes(root: Any, limit: int = _LIMIT) -> Iterator[Any]:
     """The operations behind ``root``, breadth first, each once, at most ``limit`` of them."""
     queue, seen = deque([root]), {root}

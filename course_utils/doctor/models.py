@@ -45,7 +45,7 @@ class Models:
 
     def has_parameters(self, module: nn.Module) -> bool:
         """Whether ``module`` has anything to learn (a loss function has not)."""
-        return next(module.parameters(), None) is not None
+        return self._registry.find(module) is not None or next(module.parameters(), None) is not None
 
     def number(self, module: nn.Module) -> int:
         """The number of a model."""

@@ -88,6 +88,7 @@ class Observer:
             events.GradientsScaled: lambda event: self._clips.scaled(event.multiplied),
             events.StepBegins: self._step_begins,
             events.StepEnded: self._step_ended,
+            events.OptimizerMade: lambda event: self.optimizers.exists(event.optimizer),
             events.SchedulerMade: lambda event: self.schedulers.know(event.scheduler, self.optimizers),
             events.SchedulerStepped: self._scheduler_stepped,
             events.PassBegins: lambda event: self.sources.begin(event.loader, event.iterator),
@@ -248,7 +249,7 @@ class Observer:
         if self.step in _SEVERAL_STEPS:
             self.gradients.compare_units(optimizer)
         if self.step == _SEVERAL_STEPS[-1]:  # what never steps may be gone at the end of the block
-            self.optimizers.look_around(self.gradients)
+            self.schedulers.look_around(self.optimizers, self.gradients)
         self.gradients.after_step(optimizer)
         self.optimizers.stepped(optimizer)
         self._letter("S")
@@ -275,8 +276,7 @@ class Observer:
     def _recording(self, stop: Stop | None) -> Recording:
         complete = self.open and stop is None
         self._calls.finish(complete=complete)
-        self.schedulers.look_around(self.optimizers)
-        self.optimizers.look_around(self.gradients)
+        self.schedulers.look_around(self.optimizers, self.gradients)
         noted = self._ledger.measures()
         return Recording(
             updates=tuple(self._updates),

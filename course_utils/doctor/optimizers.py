@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from course_utils.doctor.gradients import Gradients, parameters_of
-from course_utils.doctor.graph import sequence
+from course_utils.doctor.graph import latest_sequence
 from course_utils.doctor.recording import OptimizerFacts, Update
-from course_utils.doctor.registry import Registry, living
+from course_utils.doctor.registry import Registry
 from course_utils.doctor.vitals import norm
 
 __all__ = ["Optimizers"]
@@ -43,6 +43,7 @@ class Optimizers:
         self._facts: list[_Facts] = []
         self._twins: dict[int, int] = {}  # wrappers, such as those of accelerate and Lightning, and what they wrap
         self._letters = ""
+        self._existing = Registry()  # with those that may never step
 
     def number(self, optimizer: Optimizer) -> int:
         """The number of ``optimizer``."""
@@ -77,7 +78,7 @@ class Optimizers:
             facts.stateful = _remembers(optimizer)
         facts.steps += 1
         facts.order, facts.backwards, facts.late = "", 0, 0
-        facts.sequence = _now()
+        facts.sequence = latest_sequence()
 
     def letter(self, letter: str) -> None:
         """Something happened: Z, F, L, B, S or C."""
@@ -110,9 +111,13 @@ class Optimizers:
         gradient = self.one_gradient(number)
         return torch.zeros(()) if gradient is None else norm(gradient)
 
+    def exists(self, optimizer: Optimizer) -> None:
+        """There is this optimizer; it may never step."""
+        self._existing.number(optimizer)
+
     def look_around(self, gradients: Gradients) -> None:
         """Notice optimizers that exist but did not step, so that their parameters count as held."""
-        for optimizer in living(Optimizer):
+        for _, optimizer in self._existing.alive():
             if gradients.knows_any_of(optimizer):
                 gradients.watch_optimizer(optimizer, self.number(optimizer))
 
@@ -129,12 +134,6 @@ class Optimizers:
         if facts.steps % 10 == 0 or not any(isinstance(rate, Tensor) for rate in rates):
             facts.lr = max((float(rate) for rate in rates), default=1.0)
         return facts.lr
-
-
-def _now() -> int:
-    """The running number that autograd gives to an operation now."""
-    with torch.enable_grad():
-        return sequence(torch.zeros((), requires_grad=True).view(()))
 
 
 def _settings(optimizer: Optimizer) -> str:

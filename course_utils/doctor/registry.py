@@ -52,7 +52,7 @@ def kinds(kind: type) -> list[type]:
     return list(dict.fromkeys([kind, *below]))
 
 
-def living(kind: type) -> list[Any]:
-    """Every object of ``kind``, wherever it is held; looks through the whole interpreter, which takes some 0.06 s."""
-    wanted = set(kinds(kind))
-    return [thing for thing in gc.get_objects() if type(thing) in wanted]
+def living(*wanted: type) -> list[Any]:
+    """Every object of these kinds, wherever it is held; looks through the whole interpreter, which takes 0.06 s."""
+    classes = [deeper for kind in wanted for deeper in kinds(kind)]
+    return [thing for thing in gc.get_referrers(*classes) if type(thing) in classes]

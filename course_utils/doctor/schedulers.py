@@ -4,8 +4,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from course_utils.doctor.gradients import Gradients
 from course_utils.doctor.optimizers import Optimizers
 from course_utils.doctor.recording import SchedulerFacts
 from course_utils.doctor.registry import Registry, living
@@ -19,6 +21,7 @@ class Schedulers:
     def __init__(self) -> None:
         self._registry = Registry()
         self._facts: list[SchedulerFacts] = []
+        self._looked = False
 
     def stepped(
         self, scheduler: LRScheduler, optimizers: Optimizers, failure: str, metric: float | None = None
@@ -52,11 +55,15 @@ class Schedulers:
             )
         return number
 
-    def look_around(self, optimizers: Optimizers) -> None:
-        """Notice schedulers that exist but were never stepped."""
-        for scheduler in living(LRScheduler):
-            if hasattr(scheduler, "optimizer"):
-                self.know(scheduler, optimizers)
+    def look_around(self, optimizers: Optimizers, gradients: Gradients) -> None:
+        """Notice what existed before the block and never steps; of what is made in the block one hears."""
+        for thing in () if self._looked else living(Optimizer, LRScheduler):
+            if isinstance(thing, Optimizer):
+                optimizers.exists(thing)
+            elif hasattr(thing, "optimizer"):
+                self.know(thing, optimizers)
+        self._looked = True
+        optimizers.look_around(gradients)
 
     def facts(self, optimizers: Optimizers) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""

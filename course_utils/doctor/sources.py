@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import CodeType
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from course_utils.reading import Source
 __all__ = ["Sources"]
 
 _TEST_NAMES = ("test", "testing", "val", "valid", "validation", "eval", "holdout")
+_READING = ("__getitem__", "__getitems__", "__iter__", "__call__", "forward")
 _GENERATORS = ("RandomState", "Generator", "Random")  # of numpy, torch and the standard library
 _MARKS = ("split", "name", "mode", "subset", "partition", "phase", "stage", "image_set")
 
@@ -115,14 +117,26 @@ def _versions(dataset: Any) -> int:
 
 
 def _generators(dataset: Any) -> Iterator[str]:
-    """Names of the random generators that ``dataset``, or what it holds, uses outside its constructor."""
+    """Names of the random generators that ``dataset``, or what it holds, uses when an item is read."""
     for inner in _unwrapped(dataset):
         for holder in (inner, *getattr(inner, "__dict__", {}).values()):
-            functions = [f for f in vars(type(holder)).values() if hasattr(f, "__code__") and f.__name__ != "__init__"]
-            used = {name for function in functions for name in function.__code__.co_names}
+            used = _names_used(type(holder))
             for name, value in getattr(holder, "__dict__", {}).items():
                 if name in used and type(value).__name__ in _GENERATORS:
                     yield f"{type(holder).__name__}.{name}"
+
+
+def _names_used(kind: type) -> set[str]:
+    """The names that come up when an item of ``kind`` is read, or a transform called; in methods called there, too."""
+    used, todo = set[str](), [getattr(kind, name, None) for name in _READING]
+    while todo:
+        thing = todo.pop()
+        code = getattr(thing, "__code__", thing)
+        if isinstance(code, CodeType):
+            new = set(code.co_names) - used
+            used |= new
+            todo += [*code.co_consts, *(getattr(kind, name, None) for name in new)]
+    return used
 
 
 def _split_of(dataset: Any) -> tuple[str | None, str]:

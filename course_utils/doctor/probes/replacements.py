@@ -47,7 +47,8 @@ def replaced() -> list[tuple[Any, str, Make]]:
     return [
         *heads,
         *schedulers,
-        (ReduceLROnPlateau, "__init__", _scheduler_made),
+        (ReduceLROnPlateau, "__init__", functools.partial(_made, events.SchedulerMade)),
+        (Optimizer, "__init__", functools.partial(_made, events.OptimizerMade)),
         *((Tensor, name, _sum) for name in _SUMS),
         (torch.autograd, "backward", _backward),
         (torch.autograd, "grad", _grad),
@@ -153,16 +154,16 @@ def _zero_grad(original: Any, tell: Tell) -> Any:
     return zero_grad
 
 
-_stepping: list[LRScheduler] = []  # a SequentialLR steps others inside its own step
-
-
-def _scheduler_made(original: Any, tell: Tell) -> Any:
+def _made(event: Callable[[Any], events.Event], original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
-    def made(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        tell(events.SchedulerMade(self))
+        tell(event(self))
 
     return made
+
+
+_stepping: list[LRScheduler] = []  # a SequentialLR steps others inside its own step
 
 
 def _scheduler_step(original: Any, tell: Tell) -> Any:
