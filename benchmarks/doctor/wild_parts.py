@@ -4,12 +4,13 @@ from textwrap import indent
 
 from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 
-__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT", "CRITIC",
-           "DECODED", "FOLDS", "FREEZE", "HIDDEN", "JUDGE", "LINEAR", "MICRO", "NEXT", "ON_FOLD", "PADDED",
-           "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT", "SQUARED", "SWAPPED", "TOKENS", "TWO",
-           "WIDE", "attentive", "augmented", "averaged", "carried", "clipped", "drawn", "folded",
-           "freeze_layers", "gambled", "gathered", "judged", "kept", "masked", "patient", "paused",
-           "punished", "reader", "scaled", "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
+__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
+           "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED",
+           "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT",
+           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TWO", "WIDE", "attentive", "augmented", "averaged",
+           "carried", "clipped", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
+           "judged", "kept", "masked", "patient", "paused", "punished", "reader", "scaled", "sparse",
+           "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 PLAN = "$sched = torch.optim.lr_scheduler."
@@ -62,6 +63,10 @@ PADDED = (
     "$Y = torch.randint(0, 4, ($n,))\n$X = torch.randint(5, 20, ($n, 9))\n$X[:, :4] = 1 + $Y[:, None]\n"
     "$X[:, 5:] *= torch.arange(5, 9)[None] < torch.randint(5, 9, ($n, 1))"
 )
+TAGS = "$X = torch.randint(1, 12, ($n, 15))\n$X[:, 4:] = 0\n$Y = torch.where($X > 0, 1 + $X % 3, 0)"
+KNOWN = "known = copy.deepcopy($model.state_dict())"
+LOADED = "$model.load_state_dict(known)"
+FRESH = "for m in $model.modules():\n    if hasattr(m, 'reset_parameters'):\n        m.reset_parameters()"
 CELL = """
 class $cls(nn.Module):
     def __init__(self):
@@ -90,6 +95,27 @@ class $cls(nn.Module):
 
 $built = $cls()
 $built($X[:2])"""
+
+
+def dropping(switch: str) -> str:
+    """A network that drops by a function."""
+    return f"""
+class $cls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.LazyLinear(48), nn.Linear(48, 4)
+
+    def forward(self, x):
+        hidden = torch.relu(self.first(x.float().flatten(1)))
+        return self.last(F.dropout(hidden, 0.3{switch}))
+
+$built = $cls()
+$built($X[:2])"""
+
+
+def sparse(size: str) -> str:
+    """A loss with a penalty on the size of the outputs."""
+    return f"$loss = $loss_fn($out, $y) + 0.3 * {size}"
 
 
 def reader(sizes: str) -> str:

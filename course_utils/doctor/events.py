@@ -15,6 +15,7 @@ __all__ = [
     "BackwardEnded",
     "BatchRead",
     "Clipped",
+    "Dropped",
     "Event",
     "ForwardBegins",
     "ForwardEnded",
@@ -70,6 +71,7 @@ class LossComputed(Event):
     target: Tensor
     output: Tensor
     reduction: Any  #: as torch's core counts them, 1 is the mean; None where it was not given
+    ignored: int = -100  #: the label that does not count
     logs: bool = False  #: whether the target of a kl_div is given as logarithms
     again: Callable[[Tensor, Tensor], Tensor] | None = None  #: the same function, for other inputs and targets
 
@@ -132,6 +134,14 @@ class Summed(Event):
     """``+`` or ``-`` has made a scalar with a graph."""
 
     output: Tensor
+    loose: Tensor | float | None = None  #: the side that has no graph
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped(Event):
+    """A function has dropped some of its numbers, each with the chance ``p``."""
+
+    p: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _SQUASHING = {
 }
 _SOFTMAXES = ("Softmax", "SafeSoftmax", "LogSoftmax")
 _BOUNDING = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "SafeSoftmax": "softmax"}
+_ADDITIONS = ("Add", "Sub")
 _LIMIT = 5000
 
 
@@ -103,18 +104,31 @@ def leaves(found: Iterable[Any]) -> list[Tensor]:
 
 def terms(root: Any, limit: int = 16) -> list[tuple[Any, bool]]:
     """The operations that made the terms of the sum at ``root``, each with whether a factor stands before it."""
-    todo, found = deque([(root, False)]), list[tuple[Any, bool]]()
-    while todo and len(found) < limit:
+    return [(node, scaled) for node, scaled, apart in _taken_apart(root, limit) if not apart]
+
+
+def additions(root: Any, limit: int = 16) -> list[int]:
+    """The running numbers of those that make the sum at ``root``."""
+    return [
+        int(node._sequence_nr())
+        for node, _, apart in _taken_apart(root, limit)
+        if apart and operation(node) in _ADDITIONS
+    ]
+
+
+def _taken_apart(root: Any, limit: int) -> Iterator[tuple[Any, bool, bool]]:
+    """The operations of the sum at ``root``: each with whether a factor stands before it, and whether it goes on."""
+    todo, ends = deque([(root, False)]), 0
+    while todo and ends < limit:
         node, scaled = todo.popleft()
         following = [function for function, _ in node.next_functions if function is not None]
-        scalar = operation(node) in ("Add", "Sub", "Mul", "Div", "Neg") and not node._input_metadata[0].shape
-        if scalar and operation(node) in ("Add", "Sub"):
-            todo += [(function, scaled) for function in following]
-        elif scalar and len(following) == 1:
-            todo.append((following[0], True))
-        else:
-            found.append((node, scaled))
-    return found
+        adds = operation(node) in _ADDITIONS
+        scalar = (adds or operation(node) in ("Mul", "Div", "Neg")) and not node._input_metadata[0].shape
+        apart = scalar and (adds or len(following) == 1)
+        if apart:
+            todo += [(function, scaled or not adds) for function in following]
+        ends += not apart
+        yield node, scaled, apart
 
 
 def reshaped(found: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

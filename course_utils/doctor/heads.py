@@ -8,12 +8,15 @@ from torch import Tensor
 from course_utils.doctor import measures, vitals
 from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import Call
-from course_utils.doctor.events import LossComputed, Stretched
+from course_utils.doctor.events import LossComputed, LossRefused, Stretched
 from course_utils.doctor.graph import bounded_by, operation, sequence, squashed_by, squashes_batch
 from course_utils.doctor.numbers import Ledger, Note
-from course_utils.doctor.recording import LossHead
+from course_utils.doctor.recording import LossHead, Refused
+from course_utils.doctor.values import first_line
 
-__all__ = ["Heads"]
+__all__ = ["MEAN", "Heads", "refused"]
+
+MEAN = 1  # the number of reduction="mean" in torch's core
 
 _AMOUNTS = ("mse", "l1", "smooth_l1", "huber")
 _CLASSES = ("cross_entropy", "nll")
@@ -66,11 +69,12 @@ class Heads:
         if (of_classes or of_two) and target.numel():
             found.append(Note(measures.Balance, kind, step, vitals.of_balance(scores, target)))
         if of_classes:
-            found += self._against_inputs(target, step)
+            found += self._against_inputs(event, step)
         return found
 
-    def _against_inputs(self, target: Tensor, step: int) -> list[Note]:
+    def _against_inputs(self, event: LossComputed, step: int) -> list[Note]:
         """How labels stand to the inputs of the latest model: one label an input, or one a token."""
+        target = event.target
         inputs = None if self._inputs is None else self._inputs()
         if inputs is None or self._call is None:
             return []
@@ -81,8 +85,24 @@ class Heads:
             return []
         if inputs.dim() < 2 or inputs.shape[1] < 2:
             return []
-        share = (inputs.reshape(-1) == target.reshape(-1)).double().mean()
-        return [Note(measures.Copied, None, step, {"share": share})]
+        tokens, labels = inputs.detach().reshape(-1).long(), target.detach().reshape(-1).long()
+        copied = Note(measures.Copied, None, step, {"share": (tokens == labels).double().mean()})
+        counts = event.ignored if event.reduction == MEAN else None
+        return [copied, Note(measures.Padding, event.kind, step, vitals.of_padding(tokens, labels, counts))]
+
+
+def refused(event: LossRefused) -> Refused:
+    """What a loss function did not take."""
+    inputs, target = event.inputs, event.target
+    low, high = (target.min().item(), target.max().item()) if target.numel() else (0, 0)
+    return Refused(
+        kind=event.kind,
+        dtype=str(target.dtype).removeprefix("torch."),
+        low=float(low),
+        high=float(high),
+        classes=inputs.shape[1] if inputs.dim() > 1 else inputs.shape[-1] if inputs.dim() else 0,
+        message=first_line(event.error),
+    )
 
 
 def _given_a_dimension(tensor: Tensor) -> bool:

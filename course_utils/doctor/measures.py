@@ -8,17 +8,21 @@ __all__ = [
     "Copied",
     "DeadUnits",
     "Divisor",
+    "DroppedInEvaluation",
     "Fingerprints",
     "GradientSizes",
     "HeadScale",
     "InputScale",
     "Labels",
+    "LooseTerm",
     "LossValue",
     "Measure",
     "MeasuredInputs",
     "MeasuredLoss",
     "MeasuredOn",
+    "Overwritten",
     "Owner",
+    "Padding",
     "Penalty",
     "Rescaling",
     "ScoreRows",
@@ -140,6 +144,39 @@ class Penalty(Measure):
 
     total: float
     data: float  #: the part that the loss functions computed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooseTerm(Measure):
+    """A number without a graph that was added to a loss before its backward pass; ``of`` is its place."""
+
+    value: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Padding(Measure):
+    """The places where the model's input is its most frequent token, and how many of their targets are equal."""
+
+    share: float  #: of all places
+    alike: float  #: of those, with the most frequent label there
+    counted: float  #: 1 where the loss function counts that label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedInEvaluation(Measure):
+    """A function dropped numbers inside a model in evaluation mode; no layer that may be switched on called it."""
+
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overwritten(Measure):
+    """Weight matrices that ``load_state_dict`` has filled, and those that were others when the model was next used."""
+
+    loaded: float
+    overwritten: float
+    likeness: float  #: largest correlation of such a matrix with what was loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

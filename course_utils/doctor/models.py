@@ -20,21 +20,25 @@ class Models:
     def __init__(self) -> None:
         self._registry = Registry()
         self._facts: list[ModelFacts] = []
-        self._calling: list[int] = []
+        self.calling: list[nn.Module] = []  #: the modules that are being called, from the outermost inwards
         self._first_seen = False
 
     def enter(self, module: nn.Module) -> bool:
         """``module`` is called; whether that call came from outside."""
-        self._calling.append(id(module))
-        if len(self._calling) == 1:
+        self.calling.append(module)
+        if len(self.calling) == 1:
             self._first_seen = False
-        return len(self._calling) == 1
+        return len(self.calling) == 1
 
     def leave(self, module: nn.Module) -> bool:
         """``module`` has returned; whether its call came from outside."""
-        while self._calling and self._calling.pop() != id(module):
+        while self.calling and self.calling.pop() is not module:
             pass  # calls whose end was never reported, because a hook of the user raised
-        return not self._calling
+        return not self.calling
+
+    def measured_while_dropping(self) -> bool:
+        """Whether a model in evaluation mode is being called, and no layer that drops on its own switch calls."""
+        return bool(self.calling) and not self.calling[0].training and not self.calling[-1].training
 
     def takes_first(self, module: nn.Module) -> bool:
         """Whether ``module`` is the first layer with weights in this call, and sensitive to the scale of its input."""

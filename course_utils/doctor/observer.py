@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,7 +15,7 @@ from course_utils.doctor.calls import WALK, Call, Calls
 from course_utils.doctor.clips import Clips
 from course_utils.doctor.gradients import Gradients, parameters_of
 from course_utils.doctor.graph import dead_units, leaves, nodes, reshaped, sequence
-from course_utils.doctor.heads import Heads
+from course_utils.doctor.heads import MEAN, Heads, refused
 from course_utils.doctor.layers import Layers
 from course_utils.doctor.layout import Layout
 from course_utils.doctor.models import Models
@@ -37,7 +38,6 @@ _CLOSELY = 10  # the first steps are looked at closely, afterwards every tenth
 _STRIP_STEPS = 3
 _STRIP_LENGTH = 80
 _SEVERAL_STEPS = (3, 6, 9)  # after which the units of a layer have parted
-_MEAN = 1  # the number of reduction="mean" in torch's core
 
 
 class _Begun(NamedTuple):
@@ -57,7 +57,7 @@ class Observer:
         self.optimizers, self.schedulers = Optimizers(), Schedulers()
         self._ledger, self._retention = Ledger(), Retention()
         self._batches = Batches(self._ledger)
-        self._origin, self._states, self._layout = Origin(), States(), Layout()
+        self._origin, self._states, self._layout = Origin(), States(self._ledger), Layout()
         self._layers, self._terms = Layers(self._ledger), Terms(self._ledger, self.gradients)
         self._heads = Heads(self._ledger, self._batches)
         self._calls = Calls(self._ledger, self._batches)
@@ -78,7 +78,8 @@ class Observer:
             events.ForwardEnded: self._forward_ended,
             events.LossComputed: self._loss_computed,
             events.LossRefused: self._loss_refused,
-            events.Summed: lambda event: self._sums.made(event.output, self.step),
+            events.Summed: self._summed,
+            events.Dropped: self._dropped,
             events.Stretched: lambda event: self._calls.add(self._heads.stretched(event, self.step)),
             events.BackwardBegins: self._backward_begins,
             events.BackwardEnded: self._backward_ended,
@@ -149,7 +150,7 @@ class Observer:
         call = Call(self._heads.kind_of(event), sequence(output), self.step)
         if output.requires_grad:
             self._retention.mark(output, self.step)
-            if event.reduction == _MEAN and output.dim() == 0:
+            if event.reduction == MEAN and output.dim() == 0:
                 self._loss_values[call.sequence] = output.detach().clone()
             if self.closely:
                 call.notes += self._heads.notes(event, self.step)
@@ -160,18 +161,17 @@ class Observer:
 
     def _loss_refused(self, event: events.LossRefused) -> None:
         self._letter("L")
-        inputs, target = event.inputs, event.target
-        low, high = (target.min().item(), target.max().item()) if target.numel() else (0, 0)
-        self._refused.append(
-            Refused(
-                kind=event.kind,
-                dtype=str(target.dtype).removeprefix("torch."),
-                low=float(low),
-                high=float(high),
-                classes=inputs.shape[1] if inputs.dim() > 1 else inputs.shape[-1] if inputs.dim() else 0,
-                message=first_line(event.error),
-            )
-        )
+        self._refused.append(refused(event))
+
+    def _summed(self, event: events.Summed) -> None:
+        self._sums.made(event.output, self.step)
+        if self.closely:
+            self._terms.added(event)
+
+    def _dropped(self, event: events.Dropped) -> None:
+        if self.models.measured_while_dropping():
+            model = type(self.models.calling[0]).__name__
+            self._ledger.add(self._note(measures.DroppedInEvaluation, model, p=torch.tensor(event.p)))
 
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
@@ -320,6 +320,7 @@ class Observer:
     def _forward(self, module: nn.Module, batch: Tensor | None, first: Tensor | None, output: Tensor) -> None:
         self._letter("F")
         model = self.models.number(module)
+        self._states.used(module, self.step)
         self._averages.called(module, model, learning=output.requires_grad, step=self.step)
         self.gradients.watch_model(module, model)
         after = bool(self._backwards)

@@ -157,6 +157,7 @@ class DataSource:
     workers: int = 0
     random: tuple[str, ...] = ()  #: random generators that the dataset carries and uses
     reseeded: bool = False  #: whether its workers have a function that may seed them
+    shuffles: bool = False  #: whether its sampler draws a new order for each pass
     epochs_set: tuple[int, ...] = ()  #: for a sampler that has ``set_epoch``: its epoch at the start of each pass
     looked: int = 0  #: batches learned from that were looked at
     different: int = 0  #: of them, that differ from each other

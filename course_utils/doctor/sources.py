@@ -6,7 +6,7 @@ from types import CodeType
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler
 
 from course_utils.doctor.recording import DataSource
 from course_utils.doctor.registry import Registry
@@ -86,6 +86,7 @@ class Sources:
             drop_last=loader.drop_last,
             workers=int(getattr(loader, "num_workers", 0) or 0),
             random=tuple(_generators(dataset)),
+            shuffles=isinstance(getattr(loader, "sampler", None), RandomSampler),
             reseeded=getattr(loader, "worker_init_fn", None) is not None,
         )
 

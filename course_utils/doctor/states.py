@@ -5,14 +5,20 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from course_utils.doctor.measures import Overwritten
+from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import KeptState
 
 __all__ = ["States"]
 
 _OLD = 3  # updates after which a state was meant to be kept
 _SCANS = 4
+_LOADS = 8  # of a block that are followed
+_SAMPLE = 64  # numbers of a weight matrix that are compared
+_ALIKE = 0.5  # correlation above which weights are still those that were loaded
 _TRAINED = 10  # updates after which weights are trained ones
 
 
@@ -29,7 +35,10 @@ class _Taken:
 class States:
     """The states taken since the first update."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._loads = 0
+        self._unused: list[tuple[weakref.ref[nn.Module], dict[str, Tensor]]] = []  # what was loaded into a model
         self._taken: list[_Taken] = []
         self._scans = 0
         self._latest: tuple[weakref.ref[Any], int] | None = None
@@ -57,6 +66,10 @@ class States:
     def loaded(self, module: nn.Module, state: Any, step: int) -> None:
         """``state`` is about to be loaded into ``module``."""
         own = {tensor.data_ptr() for tensor in module.parameters() if tensor.numel()}
+        self._unused = [pair for pair in self._unused if pair[0]() not in (None, module)]
+        if self._loads < _LOADS:
+            self._loads += 1
+            self._unused.append((weakref.ref(module), _matrices(state)))
         if self._latest is not None and self._latest[0]() is state and self._latest[1] == step:
             self.onto_itself += own <= {tensor.data_ptr() for tensor in _tensors(state)}
         elif (taken := self._sums.get(_sum(state))) is not None and not any(
@@ -67,6 +80,19 @@ class States:
             if one.state() is state and step > one.step and own & one.addresses:
                 facts = self._look(one, step)
                 one.facts = replace(facts, loaded=True) if facts is not None else one.facts
+
+    def used(self, module: nn.Module, step: int) -> None:
+        """``module`` is called: are its weights still those that were loaded?"""
+        within = {id(part) for part in module.modules()} if self._unused else set()
+        for part, before in [(part(), before) for part, before in self._unused]:
+            now = {} if part is None or id(part) not in within else _matrices(part.state_dict(keep_vars=True))
+            likeness = [_likeness(before[name], now[name]) for name in before if name in now]
+            changed = [value for value in likeness if value < _ALIKE]
+            if len(changed) > max(1, len(likeness) / 2) and likeness[0] < _ALIKE:
+                numbers = {"loaded": len(likeness), "overwritten": len(changed), "likeness": max(changed)}
+                values = {name: torch.tensor(float(value)) for name, value in numbers.items()}
+                self._ledger.add(Note(Overwritten, None, step, values))
+        self._unused = [(part, before) for part, before in self._unused if id(part()) not in within]
 
     def look(self, step: int) -> None:
         """Notice what is still kept after ``step`` updates."""
@@ -96,6 +122,23 @@ class States:
 def _sum(state: Any) -> float:
     values = [value for value in _tensors(state) if value.is_floating_point() and value.dim()]
     return sum(float(value.detach()[:1000].double().sum()) for value in values)
+
+
+def _matrices(state: Any) -> dict[str, Tensor]:
+    """Some numbers of each weight matrix of ``state``."""
+    whole = {name: value.detach() for name, value in state.items() if isinstance(value, Tensor) and value.dim() > 1}
+    return {
+        name: value.reshape(-1)[:: value.numel() // _SAMPLE + 1].double().cpu().clone()
+        for name, value in whole.items()
+        if value.is_floating_point() and value.numel() >= _SAMPLE // 4
+    }
+
+
+def _likeness(one: Tensor, other: Tensor) -> float:
+    """The correlation of two rows of numbers, 0 where they do not fit."""
+    if one.shape != other.shape:
+        return 0.0
+    return 1.0 if one.equal(other) else float(torch.corrcoef(torch.stack([one, other]))[0, 1].nan_to_num(0.0))
 
 
 def _tensors(state: Any) -> list[Tensor]:

@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+import torch
 from torch import Tensor
 
+from course_utils.doctor.events import Summed
 from course_utils.doctor.gradients import Gradients
-from course_utils.doctor.graph import leaves, nodes, operation, terms
-from course_utils.doctor.measures import Penalty
+from course_utils.doctor.graph import additions, leaves, nodes, operation, sequence, terms
+from course_utils.doctor.measures import LooseTerm, Penalty
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import TermFacts
 
 __all__ = ["Terms"]
+
+_MOST = 32  # sums that are remembered between two passes
 
 _Key = tuple[int, str, int, int]  # place, operation, terms of the sum, number of the sum
 
@@ -23,12 +27,19 @@ class Terms:
         self._ledger, self._gradients = ledger, gradients
         self._reach: list[tuple[int, _Key, frozenset[int]]] = []
         self._sums: dict[tuple[frozenset[int], ...], int] = {}  # by what their terms reach
+        self._loose: dict[int, Tensor] = {}  # numbers added since the last pass, by the addition
+
+    def added(self, event: Summed) -> None:
+        """A sum was made."""
+        if event.loose is not None and len(self._loose) < _MOST:
+            self._loose[sequence(event.output)] = torch.as_tensor(event.loose).detach().clone()
 
     def backward_begins(self, loss: Tensor, values: Mapping[int, Tensor], calls: Collection[int], step: int) -> None:
         """A backward pass is about to start; ``values`` are those of the mean losses behind it, by running number.
 
         ``calls`` are the running numbers of what models have put out.
         """
+        self._note_loose(loss, step)
         parts = terms(loss.grad_fn) if loss.grad_fn is not None and not loss.dim() else []
         if len(parts) < 2:
             return
@@ -47,6 +58,13 @@ class Terms:
         if penalties and len(data) + penalties == len(parts) and data:
             known = {"total": loss.detach().clone(), "data": sum(data[1:], data[0]).clone()}
             self._ledger.add(Note(Penalty, None, step, known))
+
+    def _note_loose(self, loss: Tensor, step: int) -> None:
+        summed = set(additions(loss.grad_fn)) if loss.grad_fn is not None and not loss.dim() else set()
+        found = [value for number, value in sorted(self._loose.items()) if number in summed and not value.dim()]
+        for place, value in enumerate(found):
+            self._ledger.add(Note(LooseTerm, place, step, {"value": value, "total": loss.detach().clone()}))
+        self._loose.clear()
 
     def facts(self) -> tuple[TermFacts, ...]:
         """What is known of each term."""

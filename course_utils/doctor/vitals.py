@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 __all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_amounts", "of_balance", "of_inputs", "of_labels",
-           "of_rows"]  # fmt: skip
+           "of_padding", "of_rows"]  # fmt: skip
 
 _ELEMENTS = 65_536  # of a parameter tensor that are compared
 _IMAGES = 8  # of a batch that are looked at for their scale
@@ -64,6 +64,18 @@ def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "common": common.double(),
         "share": (counted == common).double().mean(),
         "named": (named == common).double().mean(),
+    }
+
+
+def of_padding(tokens: Tensor, labels: Tensor, ignored: int | None) -> dict[str, Tensor]:
+    """The ``Padding`` of a batch: as many labels as tokens, flat; ``ignored`` None where the loss is no mean."""
+    padding = tokens == tokens.mode().values
+    label = labels[padding].mode().values
+    counted = torch.tensor(float(ignored is not None), device=labels.device)
+    return {
+        "share": padding.double().mean(),
+        "alike": (labels[padding] == label).double().mean(),
+        "counted": counted if ignored is None else (label != ignored).double(),
     }
 
 

@@ -37,6 +37,7 @@ _HEADS: tuple[tuple[Any, str, str, int], ...] = (
 )
 
 
+_OF_CLASSES = ("cross_entropy", "nll")
 _SUMS = ("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__")
 
 
@@ -50,6 +51,8 @@ def replaced() -> list[tuple[Any, str, Make]]:
         (ReduceLROnPlateau, "__init__", functools.partial(_made, events.SchedulerMade)),
         (Optimizer, "__init__", functools.partial(_made, events.OptimizerMade)),
         *((Tensor, name, _sum) for name in _SUMS),
+        (torch._VF, "dropout", functools.partial(_drops, 1, "p", lambda args: bool(args[2]))),
+        (nn.functional, "scaled_dot_product_attention", functools.partial(_drops, 4, "dropout_p", lambda _: True)),
         (torch.autograd, "backward", _backward),
         (torch.autograd, "grad", _grad),
         (Optimizer, "zero_grad", _zero_grad),
@@ -89,8 +92,10 @@ def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
             tell(events.LossRefused(kind, args[0], args[1], error))
             raise
         reduction = args[place] if len(args) > place else None
+        ignored = args[place + 1] if kind in _OF_CLASSES and len(args) > place + 1 else -100
         logs = bool(kwargs.get("log_target", False))
-        tell(events.LossComputed(kind, args[0], args[1], output, reduction, logs, _like(original, args[2:], kwargs)))
+        again = _like(original, args[2:], kwargs)
+        tell(events.LossComputed(kind, args[0], args[1], output, reduction, ignored, logs, again))
         return output
 
     return loss
@@ -108,12 +113,27 @@ def _sum(original: Any, tell: Tell) -> Any:
         if torch.compiler.is_compiling() or not isinstance(output, Tensor) or output.grad_fn is None:
             return output
         if not output.dim():
-            tell(events.Summed(output))
+            tell(events.Summed(output, next(filter(_has_no_graph, (self, other)), None)))
         elif output.dim() == 2 and isinstance(other, Tensor) and _stretched(self, other):
             tell(events.Stretched(self, other, output))
         return output
 
     return add
+
+
+def _has_no_graph(side: Any) -> bool:
+    return not side.requires_grad if isinstance(side, Tensor) else isinstance(side, int | float) and bool(side)
+
+
+def _drops(place: int, name: str, on: Callable[[tuple[Any, ...]], bool], original: Any, tell: Tell) -> Any:
+    @functools.wraps(original)
+    def drop(*args: Any, **kwargs: Any) -> Any:
+        p = kwargs.get(name, args[place] if len(args) > place else 0.0)
+        if not torch.compiler.is_compiling() and p and on(args):
+            tell(events.Dropped(float(p)))
+        return original(*args, **kwargs)
+
+    return drop
 
 
 def _stretched(one: Tensor, other: Tensor) -> bool:

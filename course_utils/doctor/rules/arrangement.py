@@ -1,11 +1,12 @@
 """Do the numbers stand where the model looks for them? Dimensions, labels, tokens, and batches that come again."""
 
-from course_utils.doctor.measures import Copied, InputScale, MeasuredInputs, TokensReached
+from course_utils.doctor.measures import Copied, InputScale, MeasuredInputs, Padding, TokensReached
 from course_utils.doctor.recording import Recording
-from course_utils.doctor.rule import rule
+from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT
 from course_utils.doctor.words import count, names, number
 
+_BATCHES = 4  # of a pass, below which the same ones come by chance
 _INPUTS_LESSON = "02_one_epoch.ipynb, section 1"
 _LOADER_LESSON = "02_one_epoch.ipynb, section 2"
 
@@ -64,6 +65,27 @@ def targets_equal_inputs(recording: Recording) -> str:
     if len(looks) < 3 or any(look.share < 0.999 for look in looks):
         return ""
     return f"in {count(len(looks), 'measured batch')} every target was equal to the input in the same place"
+
+
+@rule(
+    severity="warning",
+    title="The loss counts the padding, which is most of the targets.",
+    why="The mean of the loss is over all places. Where nine of ten are padding, the loss is small and the accuracy "
+    "high as soon as padding is named, and what the words ask for is a tenth of the gradient.",
+    fix="loss_fn = nn.CrossEntropyLoss(ignore_index=pad)      # the places of this label do not count",
+    lesson=_INPUTS_LESSON,
+    explains=("one-class-named",),
+)
+def padding_counts(recording: Recording) -> str:
+    """In most places the input is one and the same token, all these have one label, and the loss takes it in."""
+    looks = recording.measured(Padding)
+    if len(looks) < 3 or any(look.share < 0.6 or look.alike < 1 or not look.counted for look in looks):
+        return ""
+    share = sum(look.share for look in looks) / len(looks)
+    return (
+        f"{number(100 * share)} % of the inputs of {looks[0].of} were one token, all of them with the same label, and "
+        f"this label is not ignored, in {count(len(looks), 'measured batch')}"
+    )
 
 
 @rule(
@@ -128,12 +150,23 @@ def workers_draw_the_same(recording: Recording) -> str:
     fix="for epoch in range(epochs):\n    sampler.set_epoch(epoch)\n    for images, labels in loader:\n        ...",
     lesson=_LOADER_LESSON,
 )
-def set_epoch_missing(recording: Recording) -> str:
-    """A sampler with set_epoch was at the same epoch in all passes."""
+def set_epoch_missing(recording: Recording) -> Evidence | str:
+    """A sampler with set_epoch was at the same epoch in all passes, or one that draws orders drew one only."""
     for source in recording.sources:
         if len(source.epochs_set) >= 2 and len(set(source.epochs_set)) == 1 and recording.learned_from(source) >= 2:
             return (
                 f"its epoch was {source.epochs_set[0]} at the start of each of {count(len(source.epochs_set), 'pass')}"
+            )
+        batches = source.batches or 0
+        passes = source.looked // max(1, batches)
+        if source.shuffles and passes >= 3 and source.different == batches >= _BATCHES:
+            return Evidence(
+                f"in each of {count(passes, 'pass')} the same {count(batches, 'batch')} came, though the order "
+                "was drawn anew each time: the generator stood at the same place",
+                why="A seed that is set at the start of every epoch gives every epoch the same order, the same noise "
+                "and the same dropout.",
+                fix="torch.manual_seed(0)                  # once, before the first epoch\n"
+                "for epoch in range(epochs):\n    ...",
             )
     return ""
 

@@ -1,9 +1,10 @@
 """Is every model, layer and state one of its own? Two names for one thing, and copies that are only half copied."""
 
+from course_utils.doctor.measures import Overwritten
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import rule
 from course_utils.doctor.rules.effects import WILD
-from course_utils.doctor.words import count, names
+from course_utils.doctor.words import count, names, number
 
 _STATE_LESSON = "05_optimizer_practice.ipynb, section 4"
 
@@ -93,4 +94,23 @@ def resumed_without_its_optimizer(recording: Recording) -> str:
                 f"the weights of step {taken} were loaded after step {loaded}, and a new {new.kind} with the same "
                 f"settings went on for {count(new.steps, 'step')}; it began with an empty state"
             )
+    return ""
+
+
+@rule(
+    title="The weights that were loaded are overwritten before the model is used.",
+    why="load_state_dict fills the tensors that are there. Whatever sets them afterwards, such as "
+    "model.apply(init_weights), wins, and the training begins from random numbers again, without a word.",
+    fix="model.apply(init_weights)                            # first\n"
+    "model.load_state_dict(torch.load(path))              # and last, what is to stay",
+    lesson=_STATE_LESSON,
+)
+def loaded_weights_overwritten(recording: Recording) -> str:
+    """Most weight matrices have nothing to do with what was loaded into them when the model is next called."""
+    for look in recording.measured(Overwritten):
+        return (
+            f"{look.overwritten:.0f} of {count(int(look.loaded), 'weight tensor')} held other numbers than "
+            f"load_state_dict had put there when the model was next called, before any step: correlation "
+            f"{number(look.likeness)} at most"
+        )
     return ""

@@ -1,11 +1,13 @@
 """Does the optimizer hold what should learn? The model's parameters, not frozen, with its memory kept."""
 
 from collections import Counter
+from statistics import median
 
+from course_utils.doctor.measures import LooseTerm
 from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
-from course_utils.doctor.words import count, names
+from course_utils.doctor.words import count, names, number
 
 _LESSON = "01_optimizer_overview.ipynb, section 4"
 
@@ -220,7 +222,26 @@ def term_reaches_nothing(recording: Recording) -> Evidence | str:
             f"term {term.place + 1} of {term.terms} of the sum ({term.kind}) reached no parameter that a step then "
             f"changed, in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
         )
-    return _never_reached(recording)
+    return _never_reached(recording) or _without_graph(recording)
+
+
+def _without_graph(recording: Recording) -> Evidence | str:
+    """A number that is no constant, and not small, is added to the loss to the end, and has no graph."""
+    for place in {look.of for look in recording.measured(LooseTerm)}:
+        looks = [look for look in recording.measured(LooseTerm) if look.of == place]
+        sizes, totals = [abs(look.value) for look in looks], [abs(look.total) for look in looks]
+        if len(looks) < 8 or looks[-1].step < 0.7 * len(recording.updates) or median(sizes) < 0.01 * median(totals):
+            continue
+        if len({look.value for look in looks}) > len(looks) / 2:
+            return Evidence(
+                f"to the loss of step {looks[-1].step} ({number(looks[-1].total)}) a term of {number(looks[-1].value)} "
+                f"was added that has no graph, and so in {count(len(looks), 'measured pass')}: no weight learns of it",
+                severity="warning",
+                title="A term of the loss is a mere number, from which no gradient comes.",
+                fix="penalty = activations.abs().mean()            # no .item(), no no_grad(), no torch.tensor(...)\n"
+                "loss = loss_fn(scores, labels) + 0.1 * penalty",
+            )
+    return ""
 
 
 def _never_reached(recording: Recording) -> Evidence | str:

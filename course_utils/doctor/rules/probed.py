@@ -1,5 +1,6 @@
 """Does the model answer as it should? What experiments on copies of it have shown."""
 
+from course_utils.doctor.measures import DroppedInEvaluation
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, names, number
@@ -59,7 +60,12 @@ def output_sees_later_positions(recording: Recording) -> str:
     lesson="03_multi_epoch.ipynb, section 5",
 )
 def evaluation_is_random(recording: Recording) -> Evidence | None:
-    """Two calls with one input, in evaluation mode, give different outputs."""
+    """Two calls with one input, in evaluation mode, give different outputs; or a function was seen to drop there."""
+    if looks := recording.measured(DroppedInEvaluation):
+        return Evidence(
+            f"in evaluation mode a {looks[0].of} dropped numbers with p = {number(looks[0].p)}, by a function that was "
+            f"not told training=False, {count(len(looks), 'time')}"
+        )
     probed = recording.probed
     if probed is None or not probed.random:
         return None
