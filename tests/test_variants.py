@@ -56,5 +56,5 @@ def test_a_notebook_runs_on_after_a_cell_has_raised(tmp_path: Path) -> None:
     told = 'print("it is one" if IMAGES == 1 else "Not in this run: it is one")'
     path.write_text(text_of(notebook("IMAGES = 1", "assert IMAGES == 1, 'not one'", told)), encoding="utf-8")
     assert not list(complaints(run_variant(path, Variant("as it is"))))
-    found = list(complaints(run_variant(path, Variant("more", {"IMAGES": 2}, before="import os"))))
+    found = list(complaints(run_variant(path, Variant("more", {"IMAGES": 2}))))
     assert found == ["cell [3] raised AssertionError: not one", "cell [4] Not in this run: it is one"]

@@ -81,7 +81,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
     "SGD": OptimizerText(
         adds=ALGORITHMS["SGD"].words,
         when_to_use="The first baseline. With momentum=0.9 and an lr schedule it is still hard to beat on image "
-        "classifiers, and it needs the least memory.",
+        "classifiers; with it SGD keeps one number a weight, without it none.",
         paper=Paper(
             "H. Robbins, S. Monro",
             "A Stochastic Approximation Method",
@@ -257,7 +257,7 @@ OPTIMIZER_TEXTS: Mapping[str, OptimizerText] = {
     ),
     "Adamax": OptimizerText(
         adds="Adam scaled by the largest recent gradient",
-        when_to_use="When rare huge gradients upset Adam's average of squares. Seldom needed.",
+        when_to_use="Seldom needed. After a rare huge gradient its steps are not longer, but shorter for a long time.",
         paper=ADAM_PAPER,
         builds_on=("Adam",),
         own={

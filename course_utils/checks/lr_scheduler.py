@@ -207,6 +207,9 @@ _WRONG_FALLS: dict[str, Callable[[_Shape, int], float]] = {
     "that is a whole cosine, down to -1; half a cosine from 1 to 0 is (1 + cos(pi * share)) / 2": (
         lambda shape, step: math.cos(math.pi * min(shape.share(step), 1.0))
     ),
+    "that is a straight way down, and below 0 after the end; half a cosine is (1 + cos(pi * share)) / 2": (
+        lambda shape, step: 1 - shape.share(step)
+    ),
     "that is a straight way down; half a cosine from 1 to 0 is (1 + cos(pi * share)) / 2": (
         lambda shape, step: max(1 - shape.share(step), 0.0)
     ),

@@ -57,13 +57,13 @@ def _compare_count(answer: Answer, n: int, batch_size: int, drop_last: bool) -> 
         raise NotYetError(
             f"the number of batches is a whole number, got {number:.6g} for {case}; here it is rounded {way}"
         )
-    hint = f"{full} full batches"
+    hint, left = f"{full} full batch{'es' * (full != 1)}", f"{rest} image{'s' * (rest != 1)}"
     if not rest:
         hint += " and nothing over: there is no small last batch to count or to drop"
     elif drop_last:
-        hint += f" and {rest} images over, which drop_last leaves out"
+        hint += f" and {left} over, which drop_last leaves out"
     else:
-        hint += f" and {rest} images over, which make one more, smaller batch"
+        hint += f" and {left} over, for one more, smaller batch"
     raise NotYetError(f"{case} gives {right}, got {whole_number(got)}; there are {hint}")
 
 
@@ -179,15 +179,27 @@ def _compare_loss(got: Any, wanted: Tensor) -> None:
 _SERIES = ([2.0, 1.0, 4.0, 3.0, 0.5], [7.0], [-1.0, 3.0, 3.0, -2.0, 8.0, 0.0, 1.0, 5.0])
 
 
+_POWER = "after the value number k, counted from 0, divide by 1 - beta^(k + 1)"
+
+
 @explained
 def check_moving_average(answer: Answer) -> str:
     """A verdict on ``answer(values, beta)``: the bias-corrected exponential moving average of a list."""
     for values in _SERIES:
         for beta in (0.9, 0.0, 0.5):
-            got = np.array(row_of_numbers(call(answer, list(values), beta), len(values)))
+            got = np.array(row_of_numbers(_given(answer, values, beta), len(values)))
             if not np.allclose(got, _corrected(values, beta), rtol=1e-5, atol=1e-6):
                 raise NotYetError(_why_averages_differ(got, values, beta))
     return "your average starts at the first value and agrees with plots.smooth."
+
+
+def _given(answer: Answer, values: list[float], beta: float) -> Any:
+    try:
+        return call(answer, list(values), beta)
+    except NotYetError as error:
+        if isinstance(error.__cause__, ZeroDivisionError):
+            raise NotYetError(f"{error}; if it is 1 - beta^k, which is 0 for k = 0: {_POWER}") from error
+        raise
 
 
 def _why_averages_differ(got: Any, values: list[float], beta: float) -> str:
@@ -196,7 +208,11 @@ def _why_averages_differ(got: Any, values: list[float], beta: float) -> str:
     if np.allclose(got, plain):
         return f"without the correction it starts at {plain[0]:.3g}, far from {values[0]}; divide by 1 - beta^(k + 1)"
     if len(values) > 1 and np.allclose(got[1:], plain[1:] / (1 - beta ** steps[1:])):
-        return "the power is one too small; after the value number k, counted from 0, divide by 1 - beta^(k + 1)"
+        return f"the power is one too small; {_POWER}"
+    if np.allclose(got, plain / (1 - beta ** len(values))):
+        return f"all are divided by the last power; {_POWER}"
+    if np.allclose(got, _fed_back(values, beta)):
+        return "the corrected average goes into the next step; go on from m itself, and correct only what you append"
     if beta != 0.9 and np.allclose(got, _corrected(values, 0.9)):
         return "that is the average for beta 0.9, whatever beta is given; use the argument beta"
     swapped = _averages(values, 1 - beta)
@@ -212,6 +228,15 @@ def _averages(values: list[float], beta: float, *, start: float = 0.0) -> Any:
     average, averages = start, []
     for value in values:
         average = beta * average + (1 - beta) * value
+        averages.append(average)
+    return np.array(averages)
+
+
+def _fed_back(values: list[float], beta: float) -> Any:
+    """The averages when each step goes on from the corrected one."""
+    average, averages = 0.0, []
+    for k, value in enumerate(values):
+        average = (beta * average + (1 - beta) * value) / (1 - beta ** (k + 1))
         averages.append(average)
     return np.array(averages)
 

@@ -231,6 +231,7 @@ def _mistakes(
         (p - lr * v, right_v, "p moved along the old v; renew v first, then move p along the new one"),
         (p - lr * g, right_v, "p moved along g alone; the step is lr * v"),
         (p - right_v, right_v, "the lr is missing in the step of p"),
+        (p - lr * (g + momentum * right_v), right_v, "that is Nesterov's step; here p moves along lr * v alone"),
         (average_p, average_v, "that is the average (EMA), with (1 - momentum) before g; torch adds the whole g"),
         (None, average_v, "v is the average (EMA), with (1 - momentum) before g; torch adds the whole g"),
         (None, g, "v forgot its past: it is momentum * v + g"),

@@ -107,7 +107,7 @@ def _why_first_step_differs(parameters: list[nn.Parameter]) -> str:
     if _same(parameters, start):
         return "the first step moves nothing; write to p in place: p.add_(...), p.mul_(...)"
     if _same(parameters, _reference(1, decay=0.0)):
-        return "weight_decay has no effect; p shrinks by lr * weight_decay * p in every step"
+        return "weight_decay has no effect (or goes through the sign); p shrinks by lr * weight_decay * p in a step"
     if _same(parameters[:1], _reference(1)[:1]):
         return "the second group does not use its own lr; read group[...] inside the loop over self.param_groups"
     moved = (parameters[0].detach() - start[0]).abs()
@@ -120,7 +120,10 @@ def _why_first_step_differs(parameters: list[nn.Parameter]) -> str:
 def _why_steps_differ(parameters: list[nn.Parameter]) -> str:
     if _same(parameters, _reference(_STEPS, momentum=0)):
         return "the first step is right, later ones forget m; keep it in self.state[p]"
-    return f"the first step is right, after {_STEPS} steps p is not; look at m = beta2 * m + (1 - beta2) * g"
+    return (
+        f"the first step is right, after {_STEPS} steps p is not; look at m = beta2 * m + (1 - beta2) * g, which comes "
+        "after the step (the sign sees the old m), and at which beta stands where"
+    )
 
 
 def _check_resumes(answer: type) -> None:

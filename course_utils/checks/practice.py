@@ -202,12 +202,18 @@ def _without_names(groups: Any) -> list[dict[str, Any]]:
     fits = isinstance(groups, (list, tuple)) and all(isinstance(group, dict) and "params" in group for group in groups)
     if not fits:
         raise NotYetError('return a list of dicts, each with "params" and "weight_decay"')
+    groups = [{**group, "params": _as_list(group["params"])} for group in groups]
     for group in groups:
         if not isinstance(group["params"], (list, tuple)) or not all(map(_tensor_of, group["params"])):
             raise NotYetError('"params" must be a list of tensors; an iterator can be read only once')
         if not isinstance(group.get("weight_decay"), (int, float)):
             raise NotYetError('a group has no "weight_decay"; it would get the 0.01 that AdamW has by default')
     return [{**group, "params": [_tensor_of(held)[0] for held in group["params"]]} for group in groups]
+
+
+def _as_list(params: Any) -> Any:
+    """One tensor alone is a list of one, as for torch."""
+    return [params] if isinstance(params, Tensor) else params
 
 
 def _tensor_of(held: Any) -> list[Tensor]:
@@ -339,6 +345,8 @@ def _check_average(average: nn.Module, wanted: nn.Module, model: nn.Module, beta
             raise NotYetError(_why_average_differs(name, got, latest, beta))
     if not all(map(_same, average.buffers(), model.buffers())):
         raise NotYetError("the buffers of the average are stale; copy those of the model: running means are no weights")
+    if any(a.data_ptr() == b.data_ptr() for a, b in zip(average.buffers(), model.buffers(), strict=True)):
+        raise NotYetError("the buffers of the average share their memory with those of the model; fill them with copy_")
 
 
 def _why_average_differs(name: str, got: Tensor, latest: Tensor, beta: float) -> str:

@@ -108,7 +108,8 @@ def one_number(got: Any, what: str = RETURNED) -> float:
     """
     value = _taken_out(got, what)
     if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
-        raise NotYetError(f"return a number: {what} must give a finite number, got {_in_words(got)}")
+        quotes = "; leave the quotes out" if isinstance(value, str) else ""
+        raise NotYetError(f"return a number: {what} must give a finite number, got {_in_words(got)}{quotes}")
     try:
         number = float(value)
     except OverflowError as error:

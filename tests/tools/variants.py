@@ -9,6 +9,7 @@ sentence becomes whose condition is false. A cell goes on after another one has 
 
 import argparse
 import ast
+import os
 import re
 import sys
 import tempfile
@@ -30,7 +31,8 @@ NOT_HERE = "Not in this run:"
 SETUP_CELLS = 6  # the constants stand in one of the first code cells
 TRIED: dict[str, int] = {"IMAGES": 500, "EPOCHS": 1, "SEED": 3, "BATCH": 64}
 
-# torchvision knows the md5 sums of the official files; the real pictures kept for checks are stored otherwise.
+# torchvision knows the md5 sums of the official files; the real pictures kept for checks are stored otherwise. Each
+# Python that is started from a notebook reads these lines, too.
 _ACCEPT = """
 from torchvision.datasets import CIFAR10 as _c
 _sums = {sums!r}
@@ -42,12 +44,11 @@ _c.meta = dict(_c.meta, md5=_sums[_c.meta["filename"]])
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a notebook: which constants are changed, in which environment, after which lines."""
+    """One way to run a notebook: which constants are changed, and in which environment."""
 
     name: str
     constants: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    before: str = ""
 
 
 def constants(notebook: NotebookNode) -> dict[str, int]:
@@ -80,15 +81,11 @@ def variants(notebook: NotebookNode, cifar10: Variant | None = None) -> Iterator
 def run_variant(path: Path, variant: Variant) -> NotebookNode:
     """The notebook ``path``, run to its end in its own folder; a cell that raises keeps its error as an output."""
     notebook = changed(nbformat.read(path, as_version=4), variant.constants)
-    if variant.before:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(variant.before))
     with fresh_kernel(notebook, path.parent, timeout_s=CELL_TIMEOUT_S, environment=variant.environment) as client:
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
                 with suppress(CellExecutionError):  # it stands in the outputs, where `complaints` finds it
                     run_cell(client, index)
-    if variant.before:
-        del notebook.cells[0]
     return notebook
 
 
@@ -128,8 +125,10 @@ def _real_pictures(folder: Path) -> Variant | None:
     if real_images_folder() is None:
         return None
     sums = build_real_cifar10(folder)
-    environment = {"COURSE_DATA": "cifar10", "COURSE_DATA_DIR": str(folder)}
-    return Variant("CIFAR-10", {}, environment, _ACCEPT.format(sums=sums))
+    (folder / "sitecustomize.py").write_text(_ACCEPT.format(sums=sums), encoding="utf-8")
+    searched = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    environment = {"COURSE_DATA": "cifar10", "COURSE_DATA_DIR": str(folder), "PYTHONPATH": searched}
+    return Variant("CIFAR-10", {}, environment)
 
 
 def _told(path: Path, variant: Variant) -> int:
