@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
+from tests.helpers.kept_runs import path, two
 from tests.helpers.real_images import built_cifar10, real_cifar10
 
-__all__ = ["built_cifar10", "ctrl_c_works", "pytest_terminal_summary", "real_cifar10", "tell"]
+__all__ = ["built_cifar10", "ctrl_c_works", "path", "pytest_terminal_summary", "real_cifar10", "tell", "two"]
 
 
 @pytest.fixture(scope="session", autouse=True)
