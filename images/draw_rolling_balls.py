@@ -12,11 +12,11 @@ from typing import Any
 
 import matplotlib.style
 import numpy as np
-from draw import CARD, FAINT, INK, PAPER, STYLE, page, say
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
+from sheet import CARD, FAINT, INK, PAPER, STYLE, page, say
 from torch.optim import SGD, Adam
 
 from course_utils import descent

@@ -1,6 +1,6 @@
 """What does each line of a training step touch? `python images/draw_training_step.py` draws the figure again.
 
-Page, boxes and words are those of `draw.py` beside it.
+Page, boxes and words are those of `sheet.py` beside it.
 """
 
 from io import BytesIO
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
-from draw import CARD, FAINT, INK, LINE, PAPER, STYLE, box, page, say
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from sheet import CARD, FAINT, INK, LINE, PAPER, STYLE, box, page, say
 
 HERE = Path(__file__).parent
 NAME = "01_training_step"

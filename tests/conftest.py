@@ -4,9 +4,25 @@ import signal
 
 import pytest
 
+from tests.helpers.kept_runs import path, two
 from tests.helpers.real_images import built_cifar10, real_cifar10
+from tests.helpers.small_cifar10 import few_photos, known, offline, on_disk, server, small_cifar10
 
-__all__ = ["built_cifar10", "ctrl_c_works", "pytest_terminal_summary", "real_cifar10", "tell"]
+__all__ = [
+    "built_cifar10",
+    "ctrl_c_works",
+    "few_photos",
+    "known",
+    "offline",
+    "on_disk",
+    "path",
+    "pytest_terminal_summary",
+    "real_cifar10",
+    "server",
+    "small_cifar10",
+    "tell",
+    "two",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,54 +1,19 @@
-import base64
+"""The live training: the weights of train() to the last bit, stages and changes between two steps."""
+
 import gc
-import random
-import threading
-import time
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.optim.lr_scheduler import StepLR
 
-from course_utils.apps.common.app import App
 from course_utils.apps.live.optimizer import CHOICES, make, momentum_of, name_of, set_lr, set_momentum
 from course_utils.apps.live.record import SHOWN, Mark, in_words
 from course_utils.apps.live.trainer import Trainer
-from course_utils.apps.live.widget import MOST_POINTS, LiveTraining
-from course_utils.data import Loader, Split
+from course_utils.data import Loader
 from course_utils.model import Tudui
-from course_utils.plots import smooth
-from course_utils.training import Run, evaluate, train
-
-CLASSES = tuple("abcdefghij")
-
-
-def made_split(count, name, seed=0):
-    stream = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 256, (count, 3, 32, 32), generator=stream, dtype=torch.uint8)
-    return Split(images, torch.randint(0, 10, (count,), generator=stream), CLASSES, "photos", name)
-
-
-TEST = made_split(16, "test", seed=1)
-DATA = Loader(made_split(32, "train"), batch_size=4)
-
-
-class Small(torch.nn.Module):
-    """A network with a Dropout, so that the random stream matters, and so small that a step takes a millisecond."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.2), torch.nn.Linear(3072, 10))
-
-    def forward(self, images):
-        return self.layers(images)
-
-
-def small_run(**options):
-    model = Small()
-    return Run(model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5), **options)
+from course_utils.training import Run, evaluate
+from tests.helpers.live_runs import DATA, TEST, small_run, trained, wait_until, weights
 
 
 @pytest.fixture
@@ -56,26 +21,6 @@ def trainer():
     made = Trainer(small_run, DATA, TEST, budget=40, test_every=10)
     yield made
     made.close()
-
-
-def weights(run):
-    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
-
-
-def trained(steps, run=None):
-    """The oracle: the package's own loop."""
-    run = run or small_run()
-    for done in train(run, DATA, epochs=1000):
-        if done.step + 1 == steps:
-            return run
-    raise AssertionError("not reached")
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 # ---- The same arithmetic as train() ---------------------------------------------------------------------------------
@@ -361,214 +306,9 @@ def test_a_wrong_budget_is_refused_in_words(budget):
 # ---- Errors ---------------------------------------------------------------------------------------------------------
 
 
-class Bad:
-    """A loss that fails at its third call."""
-
-    def __init__(self):
-        self.calls = 0
-
-    def __call__(self, scores, labels):
-        self.calls += 1
-        if self.calls == 3:
-            raise ValueError("the batch is spoiled\nsecond line")
-        return torch.nn.functional.cross_entropy(scores, labels)
-
-
-def test_an_exception_in_the_thread_becomes_words_and_a_reset_leads_on():
-    trainer = Trainer(lambda: small_run(loss_fn=Bad()), DATA, TEST, budget=2)
-    trainer.budget = 10
-    trainer.start()
-    wait_until(lambda: trainer.stage == "failed")
-    assert in_words(trainer.record()) == "ValueError after 2 steps: the batch is spoiled. Press Reset to begin anew."
-    trainer.start()
-    assert trainer.stage == "failed"
-    trainer.reset()
-    trainer.advance(2)
-    assert trainer.stage == "paused"
-
-
-def test_an_exception_in_advance_is_raised():
-    trainer = Trainer(lambda: small_run(loss_fn=Bad()), DATA, TEST)
-    with pytest.raises(ValueError, match="spoiled"):
-        trainer.advance(5)
-
-
 def test_a_loss_that_is_no_number_is_told_in_words(trainer):
     trainer.change(lr=10.0)
     with torch.no_grad():
         trainer.run.model.layers[2].weight.fill_(float("nan"))
     trainer.advance(2)
     assert "no finite number since step 0" in in_words(trainer.record())
-
-
-# ---- A hand that does anything --------------------------------------------------------------------------------------
-
-DEEDS = {
-    "start": lambda trainer, dice: trainer.start(),
-    "pause": lambda trainer, dice: trainer.pause(),
-    "step": lambda trainer, dice: trainer.step(),
-    "stop": lambda trainer, dice: trainer.stop(),
-    "reset": lambda trainer, dice: trainer.reset(),
-    "lr": lambda trainer, dice: trainer.change(lr=10 ** dice.uniform(-5, 0)),
-    "optimizer": lambda trainer, dice: trainer.change(optimizer=dice.choice(CHOICES)),
-    "budget": lambda trainer, dice: setattr(trainer, "budget", dice.randint(1, 300)),
-    "wait": lambda trainer, dice: time.sleep(dice.uniform(0, 0.01)),
-}
-
-
-def assert_sound(trainer):
-    """The stage, the thread and the numbers agree."""
-    with trainer._lock:
-        record = trainer.record()
-        assert record.error is None
-        assert (record.stage == "running") == (trainer._token is not None)
-        assert record.stage != "running" or trainer._thread.is_alive()
-        assert len(record.losses) == record.steps
-        assert record.stage != "ready" or record.steps == 0
-        assert all(exam.step <= record.steps for exam in record.exams)
-
-
-def test_two_hundred_random_clicks_end_without_error_dead_thread_or_wrong_state():
-    dice = random.Random(0)
-    trainer = Trainer(small_run, DATA, TEST, budget=200)
-    for _ in range(200):
-        DEEDS[dice.choice(list(DEEDS))](trainer, dice)
-        assert_sound(trainer)
-    trainer.reset()
-    trainer.budget = 10
-    trainer.start()
-    wait_until(lambda: trainer.stage == "finished")
-    assert torch.equal(weights(trainer.run), weights(trained(10)))
-
-
-@settings(derandomize=True, deadline=None, max_examples=15)
-@given(st.lists(st.sampled_from([name for name in DEEDS if name != "wait"]), min_size=1, max_size=12))
-def test_any_row_of_commands_leaves_a_sound_trainer(row):
-    trainer = Trainer(small_run, DATA, TEST, budget=50)
-    for name in row:
-        DEEDS[name](trainer, random.Random(len(row)))
-        assert_sound(trainer)
-    trainer.close()
-
-
-def test_commands_from_several_threads_at_once_leave_a_sound_trainer():
-    trainer = Trainer(small_run, DATA, TEST, budget=300)
-    errors = []
-
-    def play(seed):
-        dice = random.Random(seed)
-        try:
-            for _ in range(40):
-                DEEDS[dice.choice(list(DEEDS))](trainer, dice)
-        except Exception as error:
-            errors.append(error)
-
-    players = [threading.Thread(target=play, args=(seed,)) for seed in range(4)]
-    for player in players:
-        player.start()
-    for player in players:
-        player.join(30)
-    assert errors == []
-    assert_sound(trainer)
-    trainer.close()
-
-
-# ---- The widget -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def live():
-    made = LiveTraining(small_run, DATA, TEST, budget=40, test_every=10)
-    yield made
-    made.close()
-
-
-def wish(live, **wanted):
-    live._wishes = {"list": [{"number": live._answer["number"] + 1, **wanted}]}
-    return live._answer
-
-
-def test_a_click_on_the_page_is_obeyed(live):
-    answer = wish(live, do="step")
-    assert (live.stage, live.steps, answer["steps"]) == ("paused", 1, 1)
-
-
-def test_a_slider_on_the_page_is_obeyed(live):
-    answer = wish(live, set={"lr": 0.3, "budget": 30})
-    assert (live.lr, live.budget, answer["settings"]["lr"]) == (0.3, 30, 0.3)
-
-
-def test_a_refusal_is_told_beside_its_control(live):
-    assert "budget must be a whole number" in wish(live, set={"budget": None})["refused"]["budget"]
-    assert wish(live, do="step")["refused"] == {}
-
-
-def test_a_wish_that_means_nothing_does_nothing(live):
-    wish(live, do="close")
-    wish(live)
-    assert live.stage == "ready"
-
-
-def test_a_trainer_and_a_widget_have_no_name_in_common_but_close():
-    own = {name for name in vars(Trainer) if not name.startswith("__")}
-    assert own & set(dir(App)) == {"close"}
-
-
-def test_a_loss_that_is_no_number_ends_the_training(live):
-    with torch.no_grad():
-        live.run.model.layers[2].weight.fill_(float("nan"))
-    live.start()
-    wait_until(lambda: live.stage == "stopped")
-    assert (live.steps, live._answer["lost"]) == (1, True)
-    live.reset()
-    live.advance(2)
-    assert (live.stage, live._answer["lost"]) == ("paused", False)
-
-
-def test_the_page_is_told_the_end_of_the_training(live):
-    live.start()
-    wait_until(lambda: live._answer["stage"] == "finished")
-    wait_until(lambda: live._answer["exams"][-1][0] == 40)
-    assert live._answer["steps"] == 40
-
-
-def test_the_page_gets_the_loss_and_its_moving_average(live):
-    live.advance(20)
-    np.testing.assert_array_equal(np.frombuffer(live._answer["losses"], "<f4"), live.losses)
-    smoothed = smooth(live.losses, 0.9).astype("<f4")
-    np.testing.assert_array_equal(np.frombuffer(live._answer["smoothed"], "<f4"), smoothed)
-
-
-def test_a_long_curve_is_thinned_out_for_the_page(live):
-    live.budget = MOST_POINTS + 200
-    live.advance(MOST_POINTS + 200)
-    told = np.frombuffer(live._answer["losses"], "<f4")
-    assert len(told) == 600
-    np.testing.assert_array_equal(told, live.losses[::2])
-
-
-def test_attributes_steer_the_training(live):
-    live.optimizer = "Adam"
-    live.lr, live.momentum, live.budget = 0.002, 0.8, 7
-    live.advance(100)
-    assert (live.optimizer, live.lr, live.momentum, live.steps, live.stage) == ("Adam", 0.002, 0.8, 7, "finished")
-    assert [mark.what for mark in live.marks] == ["optimizer", "lr", "momentum"]
-    assert 0 <= live.accuracy <= 1
-
-
-def test_closing_the_widget_ends_the_thread(live):
-    live.budget = 20_000
-    live.start()
-    thread = live._thread
-    live.close()
-    assert not thread.is_alive()
-
-
-@pytest.mark.parametrize("steps", [0, 5])
-def test_the_text_and_the_picture_are_deterministic(live, steps):
-    if steps:
-        live.advance(steps)
-    first, again = (live._repr_mimebundle_()[0] for _ in range(2))
-    assert first["text/plain"] == f"LiveTraining: run this cell to play with it\n{live.figure().alt}"
-    assert first["image/png"] == again["image/png"]
-    assert base64.b64decode(first["image/png"]).startswith(b"\x89PNG")

@@ -9,19 +9,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_notebook, new_output
 from nbval.plugin import find_comment_markers, find_metadata_tags
 
-from course_utils import plots
+from tests.helpers.made_notebooks import BALL, GOOD, IGNORED, code, figure, made_of, said, text
 from tests.tools.comparing import CHAOTIC_TAG, SPREAD
-from tests.tools.store_outputs import NOTEBOOKS, WIDGET_VIEW, normalise, text_of
+from tests.tools.store_outputs import NOTEBOOKS, normalise, text_of
 
 NAMES = [
     "01_optimizer_overview",
@@ -82,8 +81,8 @@ def no_cell_raised(notebook: NotebookNode, _folder: Path) -> Iterator[str]:
 def no_output_names_this_machine(notebook: NotebookNode, _folder: Path) -> Iterator[str]:
     private = re.compile(r"(/home|/Users|/root|/tmp|/var/folders|[A-Z]:\\+Users)\b|site-packages| at 0x[0-9a-fA-F]{6,}")
     for cell in code_cells(notebook):
-        for text in output_texts(cell):
-            yield from (f"cell [{cell.execution_count}] shows {found.group()!r}" for found in private.finditer(text))
+        for words in output_texts(cell):
+            yield from (f"cell [{cell.execution_count}] shows {found.group()!r}" for found in private.finditer(words))
 
 
 def output_texts(cell: NotebookNode) -> Iterator[str]:
@@ -249,47 +248,10 @@ def nbstripout(path: Path) -> subprocess.CompletedProcess[str]:
 # --- the rules see their faults ---------------------------------------------------------------------------------------
 
 
-def printed(text: str, name: str = "stdout") -> NotebookNode:
-    return new_output("stream", name=name, text=text)
-
-
-def code(source: str = "print(1)", *outputs: NotebookNode, count: int | None = 1, **metadata: object) -> NotebookNode:
-    return new_code_cell(source, outputs=list(outputs), execution_count=count, metadata=metadata)
-
-
-def text(source: str) -> NotebookNode:
-    return new_markdown_cell(source)
-
-
-def made_of(*cells: NotebookNode) -> NotebookNode:
-    return normalise(new_notebook(cells=list(cells)))
-
-
 def edited(notebook: NotebookNode, change: Callable[[NotebookNode], object]) -> NotebookNode:
     change(notebook)
     return notebook
 
-
-def figure(**changed: str) -> NotebookNode:
-    """The output of a figure as `course_utils.plots` leaves it, but for what is ``changed``."""
-    data = dict(plots.line_plot({"SGD": [2, 1]}, title="It falls", xlabel="step", ylabel="loss").bundle()[0])
-    alternative = {"image/png": {"alt": data["text/plain"]}}
-    return new_output("execute_result", data={**data, **changed}, metadata=alternative)
-
-
-IGNORED = "nbval-ignore-output"
-BALL = "[ball]: data:image/png;base64,aGk="
-GOOD = [
-    text(f"# One `step` *down*\n\n![a ball rolls down][ball]\n\n{BALL}\n\n[to the top](#One-step-down), `[x](y)`"),
-    text(
-        '<img src="data:image/png;base64,aGk=" alt="a ball at rest" width="200"> [next](other.ipynb#The-end) [docs](https://pytorch.org)'
-    ),
-    code("print(1)", printed("1\n")),
-    code("\n" * 14 + "x", count=2, tags=[IGNORED], nbval_ignore_reason="time: the point of the cell is to measure it"),
-    code("# NBVAL_IGNORE_OUTPUT\ny", count=3, nbval_ignore_reason="machine: the number of its cores"),
-    code("z", count=4, tags=[CHAOTIC_TAG], nbval_ignore_reason="chaos: lr 0.1 over five epochs", nbval_spread=0.02),
-    code("figure", figure(), count=5),
-]
 
 FIG = "<Figure size 880x495 with 1 Axes>"
 FAULTS: list[tuple[Rule, str, NotebookNode]] = [
@@ -298,12 +260,12 @@ FAULTS: list[tuple[Rule, str, NotebookNode]] = [
     (every_cell_was_run_in_order, "run in another order", made_of(code("a", count=2), code("b", count=1))),
     (every_cell_was_run_in_order, "empty", made_of(code("", count=None))),
     (no_cell_is_long, "16 lines", made_of(code("x\n" * 16))),
-    (nothing_went_to_stderr, "a warning", made_of(code("x", printed("UserWarning", "stderr")))),
+    (nothing_went_to_stderr, "a warning", made_of(code("x", said("UserWarning", "stderr")))),
     (no_cell_raised, "an error", made_of(code("x", new_output("error", ename="E", evalue="", traceback=[])))),
-    (no_output_names_this_machine, "a home", made_of(code("x", printed("/home/ada/course/x.py")))),
-    (no_output_names_this_machine, "a Mac", made_of(code("x", printed("saved to /Users/ada")))),
-    (no_output_names_this_machine, "Windows", made_of(code("x", printed(r"C:\Users\ada")))),
-    (no_output_names_this_machine, "a temporary file", made_of(code("x", printed("/tmp/a.png")))),
+    (no_output_names_this_machine, "a home", made_of(code("x", said("/home/ada/course/x.py")))),
+    (no_output_names_this_machine, "a Mac", made_of(code("x", said("saved to /Users/ada")))),
+    (no_output_names_this_machine, "Windows", made_of(code("x", said(r"C:\Users\ada")))),
+    (no_output_names_this_machine, "a temporary file", made_of(code("x", said("/tmp/a.png")))),
     (no_output_names_this_machine, "an address",
      made_of(code("x", new_output("execute_result", data={"text/plain": "<Line2D at 0x7f3a2b1c>"})))),
     (every_image_has_a_message_and_a_file, "no alt text", made_of(text("![](dot.png)"))),
@@ -371,91 +333,3 @@ def test_nbstripout_finds_the_state_of_a_widget(tmp_path: Path) -> None:
 def test_ignored_cells_are_found_by_tag_and_by_comment() -> None:
     assert [cell.execution_count for cell in ignored(made_of(*GOOD))] == [2, 3]
     assert [cell.execution_count for cell in chaotic(made_of(*GOOD))] == [4]
-
-
-# --- the normal form and `make outputs` -------------------------------------------------------------------------------
-
-
-def test_the_normal_form_of_a_normal_form_is_itself() -> None:
-    assert text_of(normalise(made_of(*GOOD))) == text_of(made_of(*GOOD))
-
-
-def test_the_normal_form_leaves_its_argument_alone() -> None:
-    notebook = new_notebook(cells=[code()])
-    before = text_of(notebook)
-    normalise(notebook)
-    assert text_of(notebook) == before
-
-
-def test_cells_with_equal_source_get_different_ids() -> None:
-    ids = [cell.id for cell in made_of(code("x"), code("x"), text("a"), text("a")).cells]
-    assert len(set(ids)) == 4
-
-
-def test_a_cell_keeps_its_id_when_another_is_put_before_it() -> None:
-    assert made_of(code("x")).cells[0].id == made_of(code("a"), code("x")).cells[1].id
-
-
-def test_a_reader_without_a_kernel_gets_the_picture_of_a_widget() -> None:
-    picture = {"image/png": "aGk=", "text/plain": "Race()"}
-    metadata = {"image/png": {"alt": "Race()"}}
-    shown = new_output("display_data", data={WIDGET_VIEW: {"model_id": "a1"}, **picture}, metadata=metadata)
-    page = '<img alt="Race()" src="data:image/png;base64,aGk=">'
-    assert made_of(code("race", shown)).cells[0].outputs[0].data == {**picture, "text/html": page}
-
-
-STORED = [  # (source, what it shows)
-    ("1 + 1", [new_output("execute_result", data={"text/plain": "2"}, execution_count=1)]),
-    ("shown = display('before', display_id=True)", [new_output("display_data", data={"text/plain": "'before'"})]),
-    ("shown.update('later')", []),
-    ("import sys; print('odd', file=sys.stderr)", [printed("odd\n", "stderr")]),
-]
-RAISES = text_of(new_notebook(cells=[code("1 / 0", printed("0"))]))
-
-
-@dataclass(frozen=True)
-class MakeOutputs:
-    """What the script did in a folder with good.ipynb and bad.ipynb, both with old outputs."""
-
-    folder: Path
-    done: subprocess.CompletedProcess[str]
-
-
-@pytest.fixture(scope="module")
-def make_outputs(tmp_path_factory: pytest.TempPathFactory) -> MakeOutputs:
-    folder = tmp_path_factory.mktemp("outputs")
-    cells = [code(source, printed("old"), count=9) for source, _ in STORED]
-    (folder / "good.ipynb").write_text(text_of(new_notebook(cells=[text("# A"), *cells])), encoding="utf-8")
-    (folder / "bad.ipynb").write_text(RAISES, encoding="utf-8")
-    files = [str(folder / name) for name in ("bad.ipynb", "good.ipynb")]
-    command = [sys.executable, "-m", "tests.tools.store_outputs", *files]
-    root = Path(__file__).parent.parent
-    return MakeOutputs(folder, subprocess.run(command, cwd=root, capture_output=True, text=True, check=False))
-
-
-def test_make_outputs_stores_what_each_cell_showed_when_it_ended(make_outputs: MakeOutputs) -> None:
-    ran = [code(source, *shown, count=number) for number, (source, shown) in enumerate(STORED, start=1)]
-    assert (make_outputs.folder / "good.ipynb").read_text(encoding="utf-8") == text_of(made_of(text("# A"), *ran))
-
-
-def test_make_outputs_leaves_a_notebook_alone_that_raises(make_outputs: MakeOutputs) -> None:
-    assert (make_outputs.folder / "bad.ipynb").read_text(encoding="utf-8") == RAISES
-
-
-def test_make_outputs_leaves_no_other_file(make_outputs: MakeOutputs) -> None:
-    assert {path.name for path in make_outputs.folder.iterdir()} == {"good.ipynb", "bad.ipynb"}
-
-
-def test_make_outputs_fails_when_a_notebook_raised_and_shows_why(make_outputs: MakeOutputs) -> None:
-    assert make_outputs.done.returncode == 1
-    assert "bad.ipynb: not stored" in make_outputs.done.stderr
-    assert "ZeroDivisionError" in make_outputs.done.stderr
-
-
-def test_make_outputs_tells_the_time_and_what_went_to_stderr(make_outputs: MakeOutputs) -> None:
-    assert re.search(r"good.ipynb: 4 cells in \d+\.\d s", make_outputs.done.stdout)
-    assert "warning: cell 4 wrote to stderr: odd" in make_outputs.done.stdout
-
-
-def test_kernels_start_without_a_warning(make_outputs: MakeOutputs) -> None:
-    assert "WARNING" not in make_outputs.done.stderr

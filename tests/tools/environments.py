@@ -93,7 +93,7 @@ ROWS = [
     Row("no network: images", f"{sys.executable} -m course_utils.training --epochs 1 --images 640", "not on disk",
         environment={"https_proxy": "http://127.0.0.1:9", "COURSE_DATA": "auto"}),
     Row("slow network, disk full: images",
-        f"{sys.executable} -m pytest -q -n0 tests/test_data_cifar10.py -k 'slow or long or byte or full or room'",
+        f"{sys.executable} -m pytest -q -n0 tests/test_data_cifar10*.py -k 'slow or long or byte or full or room'",
         "passed"),
     Row("Colab's packages", _with_packages("3.13", *_COLAB)
         + f" && {_INTO_OTHER} --no-deps -e . anywidget psygnal"
