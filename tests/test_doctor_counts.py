@@ -146,3 +146,20 @@ def test_measuring_on_the_test_split_is_what_it_is_for():
             for a, _ in loader:
                 s.model(a)
     assert report.findings == ()
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before the block", "late in the block"])
+def test_an_optimizer_that_never_steps_is_known_whenever_it_was_made(early):
+    body, head = nn.Linear(4, 8), nn.Linear(8, 2)
+    other = torch.optim.SGD(head.parameters(), lr=0.1) if early else None
+    opt = torch.optim.SGD(body.parameters(), lr=0.1)
+    with doctor.watch() as report:
+        for step in range(30):
+            if step == 15 and not early:
+                other = torch.optim.SGD(head.parameters(), lr=0.1)
+            opt.zero_grad()
+            head.zero_grad()
+            F.cross_entropy(head(body(torch.randn(8, 4))), torch.arange(8) % 2).backward()
+            opt.step()
+    assert "optimizer-never-steps" in {finding.name for finding in report.findings}
+    assert other is not None

@@ -300,7 +300,7 @@ WRONG_MOMENTUM_STEPS: dict[str, tuple[Answer, str]] = {
     "g alone": (lambda p, g, v, lr, m: (p - lr * g, m * v + g), "along g alone"),
     "no lr": (lambda p, g, v, lr, m: (p - (m * v + g), m * v + g), "lr is missing"),
     "average": (lambda p, g, v, lr, m: (p - lr * (m * v + (1 - m) * g), m * v + (1 - m) * g), "average (EMA)"),
-    "nesterov": (lambda p, g, v, lr, m: (p - lr * (g + m * (m * v + g)), m * v + g), "v is right; from p"),
+    "nesterov": (lambda p, g, v, lr, m: (p - lr * (g + m * (m * v + g)), m * v + g), "Nesterov's step"),
     "v kept": (lambda p, g, v, lr, m: (p - lr * (m * v + g), v), "the new v is"),
     "v forgets nothing": (lambda p, g, v, lr, m: (p - lr * (v + g), v + g), "forgets nothing"),
     "for two numbers only": (
