@@ -170,8 +170,7 @@ class Drawn(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.data)
 
-    def noise(self):
-        return self.draw.gauss(0, 1)
+    def noise(self): return self.draw.gauss(0, 1)
 
     def __getitem__(self, i):
         return self.data[i] + 0.2 * {shift}, self.kinds[i]
