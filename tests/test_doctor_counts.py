@@ -163,3 +163,30 @@ def test_an_optimizer_that_never_steps_is_known_whenever_it_was_made(early):
             opt.step()
     assert "optimizer-never-steps" in {finding.name for finding in report.findings}
     assert other is not None
+
+
+def broken_constructors(opt):
+    """Optimizers and schedulers whose constructors raise an error."""
+    schedule = torch.optim.lr_scheduler
+    yield lambda: torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=-1)
+    yield lambda: torch.optim.SGD([], lr=0.1)
+    yield lambda: schedule.OneCycleLR(opt, max_lr=0.1)
+    yield lambda: schedule.CyclicLR(opt, base_lr=0.1, max_lr=0.2, mode="up")
+    yield lambda: schedule.LambdaLR(opt, [abs, abs])
+    yield lambda: schedule.ReduceLROnPlateau(opt, factor=2.0)
+    yield lambda: schedule.CosineAnnealingWarmRestarts(opt, T_0=-1)
+    yield lambda: schedule.SequentialLR(opt, [], milestones=[3])
+
+
+def test_what_was_never_wholly_made_and_lives_on_in_a_traceback_does_no_harm():
+    s = setup()
+    errors = []
+    for make in broken_constructors(s.opt):
+        with pytest.raises((ValueError, IndexError)) as caught:
+            make()
+        errors.append(caught.value)  # and with it the frame that holds the half-made object
+    with doctor.watch() as report:
+        learn(s, 2)
+    assert "of its own" not in str(report)
+    report.assert_healthy(allow=["scheduler-never-stepped"])
+    assert len(errors) == 8

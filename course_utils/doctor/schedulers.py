@@ -58,9 +58,10 @@ class Schedulers:
     def look_around(self, optimizers: Optimizers, gradients: Gradients) -> None:
         """Notice what existed before the block and never steps; of what is made in the block one hears."""
         for thing in () if self._looked else living(Optimizer, LRScheduler):
-            if isinstance(thing, Optimizer):
+            # One whose constructor raised an error may live on in its traceback, half made.
+            if isinstance(thing, Optimizer) and hasattr(thing, "param_groups"):
                 optimizers.exists(thing)
-            elif hasattr(thing, "optimizer"):
+            elif isinstance(thing, LRScheduler) and hasattr(thing, "_last_lr"):  # what a constructor sets last
                 self.know(thing, optimizers)
         self._looked = True
         optimizers.look_around(gradients)
