@@ -18,6 +18,7 @@ from course_utils.checks.one_epoch import (
 )
 from course_utils.plots import smooth
 from course_utils.training import Batch
+from tests.helpers.answers_one_epoch import epoch
 
 CHECKS = {
     check.__name__: check
@@ -182,28 +183,12 @@ def test_a_wrong_average_is_named(answer: Callable[..., Any], words: str) -> Non
 # ------------------------------------------------------------------------------------------------ running loss
 
 
-def summed(add: Callable[[Any, Tensor], Any], end: Callable[[Any], Any] = lambda total: total) -> Callable[..., Any]:
-    """A running loss that adds up with ``add`` and returns ``end`` of the sum."""
-
-    def running_loss(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> Any:
-        total: Any = 0.0
-        for images, labels in batches:
-            optimizer.zero_grad()
-            loss = cross_entropy(model(images), labels)
-            loss.backward()
-            optimizer.step()
-            total = add(total, loss)
-        return end(total)
-
-    return running_loss
-
-
 def without_update(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> float:
     return sum(cross_entropy(model(images), labels).item() for images, labels in batches)
 
 
 @pytest.mark.parametrize(
-    "answer", [summed(lambda total, loss: total + loss.item()), summed(lambda total, loss: total + loss.detach())]
+    "answer", [epoch(lambda total, loss: total + loss.item()), epoch(lambda total, loss: total + loss.detach())]
 )
 def test_a_running_loss_without_graphs_is_right(answer: Callable[..., Any]) -> None:
     assert check_running_loss(answer)
@@ -218,15 +203,15 @@ def with_the_loss_before(total: Any, loss: Any) -> tuple[float, Any, Any]:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (summed(lambda total, loss: total + loss), "still holds a graph"),
-        (summed(with_the_loss_before, lambda total: total[0]), "up to 2 graphs were alive"),
-        (summed(lambda total, loss: total + loss, lambda total: total.item()), "up to 6 graphs were alive"),
-        (summed(lambda total, loss: total + loss, lambda total: total.detach()), "up to 6 graphs were alive"),
-        (summed(lambda total, loss: [*(total or []), loss], lambda all_: sum(all_).item()), "up to 6 graphs"),
-        (summed(lambda total, loss: total + loss.item(), lambda total: total / 6), "the mean of the losses"),
-        (summed(lambda total, loss: loss.item()), "the last loss alone"),
-        (summed(lambda total, loss: total + 2 * loss.item()), "add each loss once"),
-        (summed(lambda total, loss: None), "return a number"),
+        (epoch(lambda total, loss: total + loss), "still holds a graph"),
+        (epoch(with_the_loss_before, lambda total: total[0]), "up to 2 graphs were alive"),
+        (epoch(lambda total, loss: total + loss, lambda total: total.item()), "up to 6 graphs were alive"),
+        (epoch(lambda total, loss: total + loss, lambda total: total.detach()), "up to 6 graphs were alive"),
+        (epoch(lambda total, loss: [*(total or []), loss], lambda all_: sum(all_).item()), "up to 6 graphs"),
+        (epoch(lambda total, loss: total + loss.item(), lambda total: total / 6), "the mean of the losses"),
+        (epoch(lambda total, loss: loss.item()), "the last loss alone"),
+        (epoch(lambda total, loss: total + 2 * loss.item()), "add each loss once"),
+        (epoch(lambda total, loss: None), "return a number"),
         (without_update, "add each loss once"),
     ],
 )
@@ -238,7 +223,7 @@ def test_a_wrong_running_loss_is_named(answer: Callable[..., Any], words: str) -
 
 def test_a_running_loss_that_undoes_the_updates_at_the_end_is_named() -> None:
     def answer(model: nn.Module, batches: Iterator[Batch], optimizer: Optimizer) -> Any:
-        total = summed(lambda total, loss: total + loss.item())(model, batches, optimizer)
+        total = epoch(lambda total, loss: total + loss.item())(model, batches, optimizer)
         nn.init.zeros_(next(model.parameters()))
         return total
 
