@@ -42,7 +42,7 @@ STORED = "stored"
 # processor family: oneDNN's name of it, ATen's, the flag by which a processor tells that it can do as much; and with
 # how many threads it is tried here. SSE4.1 takes four times as long as the others.
 FAMILIES = (
-    ("SSE41", "default", "sse4_1", (1,)),
+    ("SSE41", "default", "sse4_1", (1, 2)),
     ("AVX2", "avx2", "avx2", (1, 2)),
     ("AVX512_CORE", "avx512", "avx512_dq", (1,)),
 )
