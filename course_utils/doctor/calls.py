@@ -74,20 +74,19 @@ class Calls:
     def _counted(self) -> list[Forwards | LossHead]:
         return [replace(kind, learned_from=learned, count=n) for (kind, learned), n in self._counts.items()]
 
-    @property
-    def waiting(self) -> bool:
-        """Whether any call waits for its backward pass."""
-        return bool(self._waiting)
-
     def _behind(self, loss: Tensor, passed: Sequence[Any] | None) -> list[Call]:
         if loss.grad_fn is None or not self._waiting:
             return []
-        passed = list(nodes(loss.grad_fn, WALK)) if passed is None else passed
-        numbers = [node._sequence_nr() for node in passed]
-        if len(numbers) == WALK:  # too large to be sure: believe that they belong to it
+        sought, found, walked = {call.sequence for call in self._waiting}, set[int](), 0
+        for node in nodes(loss.grad_fn, WALK) if passed is None else passed:
+            walked += 1
+            if (number := node._sequence_nr()) in sought:
+                found.add(number)
+                if len(found) == len(sought):
+                    break
+        if walked == WALK:  # too large to be sure: believe that they belong to it
             return list(self._waiting)
-        known = set(numbers)
-        return [call for call in self._waiting if call.sequence in known]
+        return [call for call in self._waiting if call.sequence in found]
 
     def _decide(self, call: Call, *, learned: bool) -> None:
         self._counts[call.kind, learned] += 1

@@ -51,6 +51,7 @@ class ForwardBegins(Event):
 
     module: nn.Module
     args: tuple[Any, ...]
+    outermost: bool  #: whether no other module calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ForwardEnded(Event):
     module: nn.Module
     args: tuple[Any, ...]
     output: Any
+    outermost: bool
 
 
 @dataclass(frozen=True, slots=True)

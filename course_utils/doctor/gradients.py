@@ -50,16 +50,23 @@ class Gradients:
     def __init__(self) -> None:
         self._registry = Registry()
         self._watched: list[Watched] = []
+        self._models = set[int]()
         self._pass = 0
         self._open: dict[int, bool] = {}  # backward passes whose gradients are held, and whether a step has used them
         self.lost: set[int] = set()  #: backward passes whose gradients were cleared unused
         self.used: dict[int, set[int]] = {}  #: for each followed pass, the tensors whose gradients a step has used
-        self._versions: int | None = None
+        self._versions: dict[int, int] | None = None  # of each tensor, when things were settled
         self._numbers: dict[int, list[float]] = {}
         self.foreign = 0  #: backward passes that gave a gradient to a tensor seen only once, such as an input
 
-    def watch_model(self, module: nn.Module, model: int) -> None:
-        """Watch the parameters of ``module``; the first model to show a tensor names it."""
+    def watch_model(self, module: nn.Module, model: int, *, again: bool) -> None:
+        """Watch the parameters of ``module``; of one that is known only where it is to be looked at ``again``.
+
+        The first model to show a tensor names it.
+        """
+        if model in self._models and not again:
+            return
+        self._models.add(model)
         for name, parameter in module.named_parameters():
             watched = self._watch(parameter)
             if watched.model is None:
@@ -179,7 +186,7 @@ class Gradients:
 
     def trainable(self) -> int:
         """Parameter tensors in memory that require a gradient."""
-        return sum(parameter.requires_grad for _, parameter in self._alive())
+        return sum(_can_learn(parameter) for _, parameter in self._alive())
 
     def settle(self, *, closely: bool) -> None:
         """What changes from now on is not the work of an optimizer.
@@ -187,19 +194,20 @@ class Gradients:
         Args:
             closely: whether to look at some numbers, too: a change through ``.data`` leaves no other trace.
         """
-        self._versions = self._version()
+        self._versions = self._now()
         reached = [n for n, _ in self._registry.alive() if self._watched[n].reached] if closely else []
         self._numbers = {number: _some(self._registry.get(number)) for number in reached[-_FEW:]}
 
     def moved(self) -> bool:
-        """Whether any parameter has changed since things were settled."""
-        if self._versions is None or self._versions != self._version():
-            return self._versions is not None
+        """Whether any parameter has changed since things were settled, or since this was last asked."""
+        before, self._versions = self._versions, self._now()
+        if before is None or any(before.get(number, now) != now for number, now in self._versions.items()):
+            return before is not None
         pairs = [(self._registry.get(number), before) for number, before in self._numbers.items()]
         return any(parameter is not None and _some(parameter) != before for parameter, before in pairs)
 
-    def _version(self) -> int:
-        return sum(parameter._version for _, parameter in self._alive())
+    def _now(self) -> dict[int, int]:
+        return {number: parameter._version for number, parameter in self._registry.alive()}
 
     def name_of(self, parameter: Tensor) -> str:
         """The name of ``parameter`` in its model."""
@@ -208,7 +216,7 @@ class Gradients:
     def facts(self) -> tuple[TensorFacts, ...]:
         """Everything known of each parameter tensor."""
         for watched, parameter in self._alive():
-            watched.trainable = parameter.requires_grad
+            watched.trainable = _can_learn(parameter)
         return tuple(
             TensorFacts(
                 w.name,
@@ -251,15 +259,20 @@ class Gradients:
                     model=None,
                     numel=parameter.numel(),
                     dims=parameter.dim(),
-                    trainable=parameter.requires_grad,
+                    trainable=_can_learn(parameter),
                     state=state,
                     empty=state is None,
                 )
             )
         return self._watched[number]
 
-    def _alive(self) -> Iterable[tuple[Watched, Any]]:
-        return ((self._watched[number], parameter) for number, parameter in self._registry.alive())
+    def _alive(self) -> list[tuple[Watched, Any]]:
+        return [(self._watched[number], parameter) for number, parameter in self._registry.alive()]
+
+
+def _can_learn(parameter: Tensor) -> bool:
+    """Whether a gradient may come: one without numbers never gets any."""
+    return parameter.requires_grad and parameter.numel() > 0
 
 
 def _sum(tensor: Tensor) -> float:
@@ -275,4 +288,7 @@ def _some(tensor: Tensor) -> list[float]:
 
 def _state(parameter: Tensor) -> _State:
     gradient = parameter.grad
-    return None if gradient is None else (gradient.data_ptr(), gradient._version)
+    if gradient is None:
+        return None
+    held = gradient._values() if gradient.is_sparse else gradient
+    return held.data_ptr(), gradient._version

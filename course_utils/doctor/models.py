@@ -1,4 +1,4 @@
-"""Which model is called from outside? Follows the nesting of module calls."""
+"""Which models are called, and which of their modules is at work? Follows the nesting of module calls."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from course_utils.doctor.layers import Norms
 from course_utils.doctor.recording import ModelFacts
 from course_utils.doctor.registry import Registry
 
-__all__ = ["Models"]
+__all__ = ["Models", "has_parameters"]
 
 
 class Models:
@@ -23,18 +23,16 @@ class Models:
         self.calling: list[nn.Module] = []  #: the modules that are being called, from the outermost inwards
         self._first_seen = False
 
-    def enter(self, module: nn.Module) -> bool:
-        """``module`` is called; whether that call came from outside."""
+    def enter(self, module: nn.Module, *, outermost: bool) -> None:
+        """``module`` is called, from outside where it is the ``outermost``."""
+        if outermost:
+            self.calling, self._first_seen = [], False
         self.calling.append(module)
-        if len(self.calling) == 1:
-            self._first_seen = False
-        return len(self.calling) == 1
 
-    def leave(self, module: nn.Module) -> bool:
-        """``module`` has returned; whether its call came from outside."""
+    def leave(self, module: nn.Module) -> None:
+        """``module`` has returned."""
         while self.calling and self.calling.pop() is not module:
             pass  # calls whose end was never reported, because a hook of the user raised
-        return not self.calling
 
     def measured_while_dropping(self) -> bool:
         """Whether a model in evaluation mode is being called, and no layer that drops on its own switch calls."""
@@ -47,9 +45,9 @@ class Models:
         self._first_seen = True
         return not isinstance(module, _BatchNorm | nn.LayerNorm | nn.GroupNorm | nn.Embedding)
 
-    def has_parameters(self, module: nn.Module) -> bool:
-        """Whether ``module`` has anything to learn (a loss function has not)."""
-        return self._registry.find(module) is not None or next(module.parameters(), None) is not None
+    def learns(self, module: nn.Module) -> bool:
+        """Whether ``module`` has anything to learn, or is known to have had."""
+        return self._registry.find(module) is not None or has_parameters(module)
 
     def number(self, module: nn.Module) -> int:
         """The number of a model."""
@@ -61,6 +59,11 @@ class Models:
     def facts(self, norms: Mapping[int, Norms]) -> tuple[ModelFacts, ...]:
         """Everything known of each model, with what its batch normalisations were given."""
         return tuple(_with(facts, norms.get(facts.number, Norms())) for facts in self._facts)
+
+
+def has_parameters(module: nn.Module) -> bool:
+    """Whether ``module`` has anything to learn (a loss function has not)."""
+    return next(module.parameters(), None) is not None
 
 
 def _with(facts: ModelFacts, norms: Norms) -> ModelFacts:

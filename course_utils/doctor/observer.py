@@ -1,5 +1,6 @@
 """How do single events become a recording? One observer follows one block and notes what it sees."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -67,7 +68,7 @@ class Observer:
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
         self._clips, self._averages = Clips(), Averages()
-        self._roots: list[int] = []  # running numbers of the losses of earlier passes
+        self._roots = deque[int](maxlen=200)  # running numbers of the losses of earlier passes
         self._passes: dict[int, int] = {}  # the number of a pass by that of the gradients
         self._again = self._operations = 0
         self._input: Tensor | None = None
@@ -105,6 +106,10 @@ class Observer:
         """Whether this step is one of those that are measured."""
         return self.step < _CLOSELY or self.step % _CLOSELY == 0
 
+    def looks_inside(self, model: nn.Module) -> bool:
+        """Layers are looked at where a step is measured, and where a model is, in evaluation mode."""
+        return self.closely or not model.training
+
     def stumbled(self, error: Exception) -> None:
         """An error in the doctor itself: observe no more, and let the report say so."""
         self.open = False
@@ -128,8 +133,8 @@ class Observer:
         note(event)
 
     def _forward_begins(self, event: events.ForwardBegins) -> None:
-        is_root = self.models.enter(event.module)
-        if is_root:
+        self.models.enter(event.module, outermost=event.outermost)
+        if event.outermost:
             self._input = None
         if self.closely and event.args:
             self._layers.called(event.module, event.args)
@@ -137,7 +142,8 @@ class Observer:
             self._input = next((a for a in event.args if isinstance(a, Tensor) and a.is_floating_point()), None)
 
     def _forward_ended(self, event: events.ForwardEnded) -> None:
-        if not self.models.leave(event.module) or not self.models.has_parameters(event.module):
+        self.models.leave(event.module)
+        if not event.outermost or not self.models.learns(event.module):
             return
         first_input, self._input = self._input, None
         if (tensor := first_tensor(event.output)) is not None:
@@ -187,24 +193,23 @@ class Observer:
             attached = any(loss.grad_fn is not None for loss in several(event.losses))
             failure = first_line(event.error)
             self._backwards.append(Backward(self.step, (), 0, self.gradients.trainable(), attached, failure))
-            self._roots = []
+            self._roots.clear()
             return
         latest = max(map(sequence, several(event.losses)), default=-1)
         reached = self.gradients.after_backward()
         optimizers = tuple(sorted({number for watched in reached for number in watched.optimizers}))
-        again, self._again = self._again, 0
         self._passes[self.gradients.passes - 1] = len(self._backwards)
         trainable = self.gradients.trainable()
         self._backwards.append(
-            Backward(
-                self.step, optimizers, len(reached), trainable, latest >= 0, again=again, operations=self._operations
-            )
+            Backward(self.step, optimizers, len(reached), trainable, latest >= 0, "", self._again, self._operations)
         )
-        gradients = [g for g in map(self.optimizers.one_gradient, optimizers) if g is not None]
-        if gradients and (self.closely or gradients[0].device.type == "cpu"):
-            self._origin.backward_ended(several(event.losses)[0], gradients, self.step)
+        if self.closely or self._updates[-1].backwards != 1:
+            gradients = [g for g in map(self.optimizers.one_gradient, optimizers) if g is not None]
+            if gradients and (self.closely or gradients[0].device.type == "cpu"):
+                self._origin.backward_ended(gradients, self.step)
         self.optimizers.reached(optimizers, latest)
-        self.gradients.settle(closely=self.step == 0 and len(self._by_hand) < _STRIP_STEPS)
+        if not self.step:
+            self.gradients.settle(closely=len(self._by_hand) < _STRIP_STEPS)
         if self.closely:
             self._layers.backward_ended(self.step)
             for number in optimizers:
@@ -322,7 +327,7 @@ class Observer:
         model = self.models.number(module)
         self._states.used(module, self.step)
         self._averages.called(module, model, learning=output.requires_grad, step=self.step)
-        self.gradients.watch_model(module, model)
+        self.gradients.watch_model(module, model, again=self.closely)
         after = bool(self._backwards)
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)
         call = Call(kind, sequence(output), self.step)
@@ -347,26 +352,21 @@ class Observer:
     def _loss(self, loss: Tensor) -> None:
         """Note all about a loss from which a backward pass starts."""
         self._retention.mark(loss, self.step)
-        passed = (
-            list(nodes(loss.grad_fn, WALK))
-            if loss.grad_fn is not None and (self._calls.waiting or self.closely)
-            else []
-        )
-        behind = self._calls.backward(loss, self.step, passed)
+        passed = list(nodes(loss.grad_fn, WALK)) if self.closely and loss.grad_fn is not None else []
+        behind = self._calls.backward(loss, self.step, passed or None)
         self._retention.learned(behind, self.step)
         numbers = {int(node._sequence_nr()) for node in passed}
         self._sums.backward_begins(loss, numbers, self.step, closely=self.closely)
-        self._operations, self._again = len(passed), sum(root in numbers for root in self._roots)
-        self._roots = [*self._roots[-200:], sequence(loss)]
-        values = {
-            call.sequence: value for call in behind if (value := self._loss_values.get(call.sequence)) is not None
-        }
+        self._operations, self._again = len(passed), len(numbers.intersection(self._roots))
+        self._roots.append(sequence(loss))
+        known = self._loss_values
+        values = {call.sequence: known[call.sequence] for call in behind if call.sequence in known}
         if loss.dim() == 0:
             self._ledger.add(self._note(measures.LossValue, value=loss.detach().clone()))
             if len(values) == 1 and self.closely:
                 self._ledger.add(self._note(measures.Divisor, value=next(iter(values.values())) / loss.detach()))
         self._loss_values.clear()
-        if self.closely and passed:
+        if passed:
             self._look_behind(loss, passed, values, behind)
 
     def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor], behind: list[Call]) -> None:

@@ -29,6 +29,7 @@ class Origin:
         self._made = False  # by a network that is watched, as the images of a generator are
         self._outputs: list[int] = []  # where the latest outputs of networks lie
         self._scores: _Weak = None
+        self._loss: _Weak = None
         self._targets: list[weakref.ref[Tensor]] = []
 
     def forward(self, inputs: Tensor | None, output: Tensor) -> None:
@@ -48,6 +49,7 @@ class Origin:
 
     def backward_begins(self, loss: Tensor, weights: Iterable[Tensor], step: int) -> None:
         """A backward pass begins."""
+        self._loss = weakref.ref(loss)
         if self.found is not None or loss.dim() or math.isfinite(float(loss)):
             return
         if any(not _finite(weight) for weight in weights):  # then inputs that a network made may be broken, too
@@ -64,22 +66,29 @@ class Origin:
             steep = _steep(loss)
             self.found = NotFinite("loss", step, f"inputs and weights were finite, the loss was {float(loss):g}{steep}")
 
-    def backward_ended(self, loss: Tensor, gradients: Sequence[Tensor], step: int) -> None:
-        """A backward pass from a loss that was finite is done; what it left is judged once a step has used it."""
+    def backward_ended(self, gradients: Sequence[Tensor], step: int) -> None:
+        """A backward pass from a loss that was finite left these ``gradients``; they count once a step has used them.
+
+        Where each step uses those of one pass alone, ``step_ended`` looks at them soon enough.
+        """
         if self.found is not None or self._suspect is not None or all(map(_finite, gradients)):
             return
         for name, tensors in (("targets", self._targets), ("inputs", [self._inputs])):
             if said := _broken(tensors):
                 self._suspect = NotFinite(name, step, said, masked=True)
                 return
-        said = f"the loss was {float(loss):.3g}, and its gradient was not finite{_steep(loss)}"
+        loss = None if self._loss is None else self._loss()
+        value = "finite" if loss is None else f"{float(loss):.3g}"
+        said = f"the loss was {value}, and its gradient was not finite{_steep(loss)}"
         self._suspect = NotFinite("backward", step, said, masked=True)
 
     def step_ended(self, optimizer: Optimizer, weights: Sequence[Tensor], step: int) -> None:
         """A step has used the gradients."""
-        suspect, self._suspect = self._suspect, None
         if self.found is not None or all(map(_finite, weights)):
+            self._suspect = None
             return
+        self.backward_ended([weight.grad for weight in weights if weight.grad is not None], step)
+        suspect = self._suspect
         if suspect is None:
             kinds = " and ".join(sorted({str(weight.dtype).removeprefix("torch.") for weight in weights}))
             eps = optimizer.defaults.get("eps")
@@ -114,8 +123,9 @@ def _finite(tensor: Tensor) -> bool:
     return math.isfinite(float(some.sum(dtype=torch.float32 if some.dtype.itemsize < 4 else None)))
 
 
-def _steep(loss: Tensor) -> str:
+def _steep(loss: Tensor | None) -> str:
     """The operations behind ``loss`` whose slope, or value, has no bound."""
-    kinds = dict.fromkeys(operation(node) for node in nodes(loss.grad_fn)) if loss.grad_fn is not None else {}
+    root = None if loss is None else loss.grad_fn
+    kinds = {} if root is None else dict.fromkeys(operation(node) for node in nodes(root))
     steep = [kind.lower() for kind in kinds if kind in _STEEP]
     return f"; behind it stand {', '.join(steep)}" if steep else ""

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from course_utils.doctor import events
 from course_utils.doctor.copies import Unable, aside, copied, random_state, restore_random, tensors_in
 from course_utils.doctor.experiments import Batch, probe
-from course_utils.doctor.models import Models
+from course_utils.doctor.models import has_parameters
 from course_utils.doctor.recording import Probed
-from course_utils.doctor.values import first_line
+from course_utils.doctor.values import first_line, readable
 
 __all__ = ["Prober"]
 
@@ -21,14 +21,13 @@ class Prober:
     def __init__(self) -> None:
         self.open = True
         self.probed = Probed(skipped=("experiments on copies, for no loss of torch's own was computed",))
-        self._models = Models()
         self._random: list[Tensor] = []
         self._call: tuple[nn.Module, tuple[Any, ...], Tensor] | None = None
 
     def hear(self, event: events.Event) -> None:
         """Follow the calls until the first loss."""
-        if isinstance(event, events.ForwardBegins) and self._models.enter(event.module):
-            if self._models.has_parameters(event.module):
+        if isinstance(event, events.ForwardBegins):
+            if event.outermost and has_parameters(event.module):
                 self._random = random_state()
         elif isinstance(event, events.ForwardEnded):
             self._forward_ended(event)
@@ -37,6 +36,10 @@ class Prober:
             self._probe(*self._call, event.target)
             self._call = None
 
+    def looks_inside(self, _: nn.Module) -> bool:
+        """It does not."""
+        return False
+
     def stumbled(self, error: Exception) -> None:
         """An error in the experiments themselves."""
         self.open, self._call = False, None
@@ -44,14 +47,14 @@ class Prober:
         self.probed = Probed(skipped=(f"experiments on copies, for they failed ({said})",))
 
     def _forward_ended(self, event: events.ForwardEnded) -> None:
-        if not self._models.leave(event.module) or not self._models.has_parameters(event.module):
+        if not event.outermost or not has_parameters(event.module):
             return
         outputs = tensors_in(event.output)
         if outputs and outputs[0].requires_grad:
             self._call = event.module, event.args, outputs[0].detach()
 
     def _probe(self, model: nn.Module, args: tuple[Any, ...], output: Tensor, target: Tensor) -> None:
-        inputs = args[0].detach() if args and isinstance(args[0], Tensor) else torch.empty(0)
+        inputs = args[0].detach() if args and isinstance(args[0], Tensor) and readable(args[0]) else torch.empty(0)
         try:
             if len(args) != 1 or not inputs.numel():
                 raise Unable("the model is not called with one tensor alone")

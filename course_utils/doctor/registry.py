@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Registry", "kinds", "living"]
@@ -37,12 +36,9 @@ class Registry:
         """The object with this number, or None if it is gone."""
         return self._references[number]()
 
-    def alive(self) -> Iterator[tuple[int, Any]]:
+    def alive(self) -> list[tuple[int, Any]]:
         """Numbers and objects that still exist."""
-        for number, reference in enumerate(self._references):
-            thing = reference()
-            if thing is not None:
-                yield number, thing
+        return [(n, thing) for n, reference in enumerate(self._references) if (thing := reference()) is not None]
 
 
 def kinds(kind: type) -> list[type]:

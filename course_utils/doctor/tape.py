@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from course_utils.doctor import events
 from course_utils.doctor.copies import Unable, copied, random_state, tensors_in, with_tensors
 from course_utils.doctor.graph import operation, sequence, terms
-from course_utils.doctor.models import Models
+from course_utils.doctor.models import has_parameters
 from course_utils.doctor.values import first_line, several
 
 __all__ = ["PASSES", "Called", "Cleared", "Clipped", "Differentiated", "Entry", "Scored", "Stepped", "Tape"]
@@ -88,7 +88,7 @@ class Tape:
         self._memo: dict[int, Any] = {}
         self._model: weakref.ref[nn.Module] | None = None  # the loop's own
         self._optimizer: weakref.ref[Optimizer] | None = None
-        self._models, self._called, self._inside = Models(), cast("Called | None", None), False
+        self._called, self._inside = cast("Called | None", None), False
         self._bytes, self._scores, self._passes = 0, 0, 0
         self._outputs: list[weakref.ref[Tensor]] = []  # of the latest call
         self._losses: dict[int, tuple[int, Tensor]] = {}  # number and value, by autograd's running number
@@ -113,6 +113,10 @@ class Tape:
         except Unable as reason:
             self._give_up(str(reason))
 
+    def looks_inside(self, _: nn.Module) -> bool:
+        """It does not."""
+        return False
+
     def stumbled(self, error: Exception) -> None:
         """An error in the tape itself."""
         self._give_up(f"the doctor could not follow ({type(error).__name__}: {first_line(error)})")
@@ -132,7 +136,7 @@ class Tape:
         self.close()
 
     def _forward_begins(self, event: events.ForwardBegins) -> None:
-        if not self._models.enter(event.module) or not self._models.has_parameters(event.module):
+        if not event.outermost or not has_parameters(event.module):
             return
         if self.model is None:
             self.model = copied(event.module, self._memo)
@@ -142,7 +146,7 @@ class Tape:
             self._called = Called(with_tensors(event.args, _kept), event.module.training, random_state())
 
     def _forward_ended(self, event: events.ForwardEnded) -> None:
-        if not self._models.leave(event.module) or not self._models.has_parameters(event.module):
+        if not event.outermost or not has_parameters(event.module):
             return
         called, self._called = self._called, None
         outputs = tensors_in(event.output)

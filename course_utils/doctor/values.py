@@ -2,17 +2,23 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from course_utils.doctor.recording import Stop
 
-__all__ = ["first_line", "first_tensor", "several", "stop_of"]
+__all__ = ["first_line", "first_tensor", "readable", "several", "stop_of"]
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether ``tensor`` holds numbers of its own, in rows and columns: it is not sparse, nested, empty, or on meta."""
+    return tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_meta) and tensor.numel() > 0
 
 
 def first_tensor(value: Any) -> Tensor | None:
-    """The first tensor in a model's output or arguments, which may be tuples or dicts."""
+    """The first readable tensor in a model's output or arguments, which may be tuples or dicts."""
     if isinstance(value, Tensor):
-        return value
+        return value if readable(value) else None
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (tuple, list)):

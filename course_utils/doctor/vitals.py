@@ -98,30 +98,41 @@ def _weights(features: int, device: torch.device) -> Tensor:
 def gradient_sizes(parameters: Sequence[Tensor]) -> dict[str, Tensor]:
     """The ``GradientSizes`` of ``parameters``."""
     absent = torch.full((), float("nan"), device=parameters[0].device)
-    gradients = [p.grad for p in parameters]
-    norms = [absent if gradient is None else norm(gradient) for gradient in gradients]
-    return {"gradients": torch.stack(norms), "weights": torch.stack([norm(p) for p in parameters])}
+    gradients = [absent if p.grad is None else p.grad for p in parameters]
+    return {"gradients": _norms(gradients), "weights": _norms(parameters)}
 
 
 class Snapshot:
     """A part of each parameter tensor before a step, to measure what the step changes."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self._before = [_part(parameter).clone() for parameter in parameters]
+        self._before = _flat(parameters)
 
     def compare(self, parameters: Sequence[Tensor]) -> dict[str, Tensor]:
         """The ``UpdateSize`` of the step."""
-        pairs = [(_part(parameter), old) for parameter, old in zip(parameters, self._before, strict=True)]
-        change = norm(torch.stack([norm(new - old) for new, old in pairs]))
-        before = norm(torch.stack([norm(old) for _, old in pairs]))
-        changed = torch.stack([(new != old).sum() for new, old in pairs]).sum()
-        return {"change": change, "before": before, "changed": changed / sum(old.numel() for _, old in pairs)}
+        change = _flat(parameters) - self._before
+        return {"change": norm(change), "before": norm(self._before), "changed": (change != 0).float().mean()}
 
 
 def norm(tensor: Tensor) -> Tensor:
     """The Euclidean norm of all numbers in ``tensor``, 0-d, float32."""
-    size: Any = torch.linalg.vector_norm(tensor.detach().float())
+    size: Any = torch.linalg.vector_norm(_dense(tensor))
     return size  # type: ignore[no-any-return]
+
+
+def _norms(tensors: Sequence[Tensor]) -> Tensor:
+    """The Euclidean norm of each."""
+    return torch.stack(torch._foreach_norm([_dense(tensor) for tensor in tensors]))
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """The numbers of ``tensor``, float32, of a sparse one those that it holds."""
+    return (tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach()).float()
+
+
+def _flat(parameters: Sequence[Tensor]) -> Tensor:
+    """A part of each parameter tensor, one after the other, in memory of their own."""
+    return torch.cat([_part(parameter).reshape(-1) for parameter in parameters])
 
 
 def _part(parameter: Tensor) -> Tensor:

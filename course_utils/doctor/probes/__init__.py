@@ -1,4 +1,4 @@
-"""How is torch observed? Official global hooks where there are any, replaced functions where there are none.
+"""How is torch observed? By its hooks around a step; by replaced functions where there is no hook, or none so cheap.
 
 ``HUB.enter(observer)`` installs everything for the first observer, ``HUB.leave(observer)`` removes everything after
 the last; observers may leave in any order.

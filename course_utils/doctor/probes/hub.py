@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 import torch
+from torch import nn
 
 from course_utils.doctor.events import Event
 from course_utils.doctor.probes.install import install
@@ -19,6 +20,9 @@ class Listener(Protocol):
 
     def hear(self, event: Event) -> None:
         """Something has happened."""
+
+    def looks_inside(self, model: nn.Module) -> bool:
+        """Whether it wants to hear of the modules that ``model`` calls, too."""
 
     def stumbled(self, error: Exception) -> None:
         """``hear`` has raised ``error``."""
@@ -36,7 +40,7 @@ class Hub:
         """Let ``observer`` hear of everything from now on."""
         if not self._observers:
             with ExitStack() as stack:  # undone at once if one of the probes cannot be installed
-                install(stack, self.tell)
+                install(stack, self.tell, self._looks_inside)
                 self._installed = stack.pop_all()
         self._observers.append(observer)
 
@@ -55,15 +59,23 @@ class Hub:
         finally:
             self._muted = before
 
+    def _looks_inside(self, model: nn.Module) -> bool:
+        return any(observer.open and observer.looks_inside(model) for observer in self._observers)
+
     def tell(self, event: Event) -> None:
         """Report ``event`` to all observers. One that fails is closed and says so in its report."""
-        for observer in () if self._muted else tuple(self._observers):
+        for observer in () if self._muted or _transformed() else tuple(self._observers):
             if observer.open:
                 try:
                     with torch.no_grad():
                         observer.hear(event)
                 except Exception as error:  # the training must not suffer from an error of the doctor
                     observer.stumbled(error)
+
+
+def _transformed() -> bool:
+    """Whether torch is being traced, or inside ``vmap`` and its kind: then what is called has no numbers of its own."""
+    return torch._C._get_tracing_state() is not None or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 HUB = Hub()

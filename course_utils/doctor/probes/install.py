@@ -3,34 +3,32 @@
 from contextlib import ExitStack
 from typing import Any
 
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from course_utils.doctor import events
-from course_utils.doctor.probes.replacements import Tell, replaced
+from course_utils.doctor.probes.replacements import Tell, Wanted, replaced
 
 __all__ = ["install", "watched_attributes"]
 
 
-def install(stack: ExitStack, tell: Tell) -> None:
-    """Observe torch until ``stack`` is closed; ``tell`` hears of each event."""
+def install(stack: ExitStack, tell: Tell, wanted: Wanted) -> None:
+    """Observe torch until ``stack`` is closed; ``tell`` hears of each event.
+
+    ``wanted`` says of a model that is called from outside whether what happens inside that call is to be told, too.
+    """
     for handle in _hooks(tell):
         stack.callback(handle.remove)
-    for owner, name, make in replaced():
+    for owner, name, make in replaced(wanted):
         _replace(stack, owner, name, make(getattr(owner, name), tell))
 
 
 def watched_attributes() -> dict[str, Any]:
     """Everything that ``install`` replaces, by name, as it is now: to prove that it is restored."""
-    return {f"{owner.__name__}.{name}": vars(owner).get(name) for owner, name, _ in replaced()}
+    return {f"{owner.__name__}.{name}": vars(owner).get(name) for owner, name, _ in replaced(lambda _: False)}
 
 
 def _hooks(tell: Tell) -> list[Any]:
     return [
-        register_module_forward_pre_hook(lambda module, args: tell(events.ForwardBegins(module, args))),
-        register_module_forward_hook(
-            lambda module, args, output: tell(events.ForwardEnded(module, args, output)), always_call=True
-        ),
         register_optimizer_step_pre_hook(lambda optimizer, *_: tell(events.StepBegins(optimizer))),
         register_optimizer_step_post_hook(lambda optimizer, *_: tell(events.StepEnded(optimizer))),
     ]

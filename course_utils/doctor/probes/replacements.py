@@ -1,4 +1,4 @@
-"""What is replaced where torch has no hook? Losses and their sums, backward, zero_grad, schedulers and loaders."""
+"""What is replaced where torch has no hook that costs as little? Calls, losses, backward, schedulers, loaders..."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.nn.modules import module as hooks
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -16,11 +15,13 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from course_utils.doctor import events
 from course_utils.doctor.registry import kinds
+from course_utils.doctor.values import readable, several
 from course_utils.reading import Readable, Source
 
-__all__ = ["Tell", "replaced"]
+__all__ = ["Tell", "Wanted", "replaced"]
 
 Tell = Callable[[events.Event], None]
+Wanted = Callable[[nn.Module], bool]
 Make = Callable[[Any, Tell], Any]
 
 # Every form of a loss (layer, functional, imported by name) ends in one of these; with the position of `reduction`.
@@ -41,11 +42,15 @@ _OF_CLASSES = ("cross_entropy", "nll")
 _SUMS = ("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__")
 
 
-def replaced() -> list[tuple[Any, str, Make]]:
-    """What is replaced: the owner, the name, and the function that makes the wrapper of the original."""
+def replaced(wanted: Wanted) -> list[tuple[Any, str, Make]]:
+    """What is replaced: the owner, the name, and the function that makes the wrapper of the original.
+
+    ``wanted`` says of a model that is called from outside whether what happens inside that call is to be told, too.
+    """
     heads = [(owner, name, functools.partial(_loss_head, kind, place)) for owner, name, kind, place in _HEADS]
     schedulers = [(kind, "step", _scheduler_step) for kind in kinds(LRScheduler) if "step" in vars(kind)]
     return [
+        (nn.Module, "__call__", functools.partial(_call, _Calls(wanted))),
         *heads,
         *schedulers,
         (ReduceLROnPlateau, "__init__", functools.partial(_made, events.SchedulerMade)),
@@ -66,25 +71,41 @@ def replaced() -> list[tuple[Any, str, Make]]:
         (GradScaler, "scale", functools.partial(_scaler, True)),
         (GradScaler, "unscale_", functools.partial(_scaler, False)),
         (Readable, "passing", _passing),
-        *([(hooks, "_has_any_global_hook", _has_hooks)] if hasattr(hooks, "_has_any_global_hook") else []),
     ]
 
 
-def _has_hooks(original: Any, tell: Tell) -> Any:
-    """A compiled model warns of global hooks at every call; our own two are none that its reader could do without."""
+class _Calls:
+    """Which call comes from outside any other module? What it calls in turn is told where that is ``wanted``."""
 
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted, self.inside = wanted, False
+        self.model: nn.Module | None = None  #: that is being called from outside
+
+
+def _call(calls: _Calls, original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
-    def has_any_global_hook() -> bool:
-        backward = hooks._global_backward_pre_hooks or hooks._global_backward_hooks
-        return bool(backward or len(hooks._global_forward_pre_hooks) > 1 or len(hooks._global_forward_hooks) > 1)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling() or (calls.model is not None and not calls.inside):
+            return original(self, *args, **kwargs)
+        if outermost := calls.model is None:
+            calls.model, calls.inside = self, calls.wanted(self)
+        output = None
+        tell(events.ForwardBegins(self, args, outermost))
+        try:
+            output = original(self, *args, **kwargs)
+        finally:
+            if outermost:
+                calls.model = None
+            tell(events.ForwardEnded(self, args, output, outermost))
+        return output
 
-    return has_any_global_hook
+    return call
 
 
 def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def loss(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or len(args) < 2:
+        if torch.compiler.is_compiling() or len(args) < 2 or not all(map(readable, args[:2])):
             return original(*args, **kwargs)
         try:
             output = original(*args, **kwargs)
@@ -145,6 +166,8 @@ def _stretched(one: Tensor, other: Tensor) -> bool:
 def _backward(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        if not all(map(readable, several(tensors))):
+            return original(tensors, *args, **kwargs)
         tell(events.BackwardBegins(tensors))
         try:
             original(tensors, *args, **kwargs)
@@ -152,6 +175,7 @@ def _backward(original: Any, tell: Tell) -> Any:
             tell(events.BackwardEnded(tensors, error))
             raise
         tell(events.BackwardEnded(tensors))
+        return None
 
     return backward
 
@@ -159,7 +183,8 @@ def _backward(original: Any, tell: Tell) -> Any:
 def _grad(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def grad(outputs: Any, *args: Any, **kwargs: Any) -> Any:
-        tell(events.GradientsTaken(outputs))
+        if all(map(readable, several(outputs))):
+            tell(events.GradientsTaken(outputs))
         return original(outputs, *args, **kwargs)
 
     return grad
