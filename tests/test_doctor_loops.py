@@ -170,24 +170,6 @@ def test_a_sound_loop_ends_with_the_same_weights_and_is_told_no_fault(loop):
     assert {name for name in plain if not torch.equal(plain[name], watched[name])} == set()
 
 
-@pytest.mark.parametrize("steps", [20, 23])
-def test_a_layer_that_drops_while_its_model_is_measured_is_told_from_a_function_after_any_number_of_steps(steps):
-    """Dropout of Monte Carlo: some layers stay in training mode, on purpose."""
-    model, (x, y) = mlp(nn.Dropout(0.2), nn.Linear(4, 4)), blobs()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with doctor.watch() as report:
-        for some, labels in batches(x, y, steps=steps):
-            optimizer.zero_grad()
-            F.cross_entropy(model(some), labels).backward()
-            optimizer.step()
-        model.eval()
-        for layer in model.modules():
-            layer.train(isinstance(layer, nn.Dropout))
-        with torch.no_grad():
-            model(x)
-    assert [finding.name for finding in report.findings if finding.severity != "note"] == []
-
-
 class Wrapped(torch.optim.Optimizer):
     """An optimizer around another one that is its own face only, as accelerate's and Lightning's are."""
 

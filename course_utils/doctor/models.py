@@ -21,12 +21,16 @@ class Models:
         self._registry = Registry()
         self._facts: list[ModelFacts] = []
         self.calling: list[nn.Module] = []  #: the modules that are being called, from the outermost inwards
-        self._first_seen = False
+        self._first_seen = self._first_evaluation = False
+        self._evaluated: dict[int, int] = {}  # updates before the latest call of a model in evaluation mode
 
-    def enter(self, module: nn.Module, *, outermost: bool) -> None:
-        """``module`` is called, from outside where it is the ``outermost``."""
+    def enter(self, module: nn.Module, step: int, *, outermost: bool) -> None:
+        """``module`` is called after this many updates, from outside where it is the ``outermost``."""
         if outermost:
             self.calling, self._first_seen = [], False
+            self._first_evaluation = not module.training and self._evaluated.get(id(module)) != step
+            if not module.training:
+                self._evaluated[id(module)] = step
         self.calling.append(module)
 
     def leave(self, module: nn.Module) -> None:
@@ -38,9 +42,12 @@ class Models:
         """Whether a model in evaluation mode is being called, and no layer that drops on its own switch calls."""
         return bool(self.calling) and not self.calling[0].training and not self.calling[-1].training
 
-    def takes_first(self, module: nn.Module) -> bool:
-        """Whether ``module`` is the first layer with weights in this call, and sensitive to the scale of its input."""
-        if self._first_seen or not module._parameters or module._modules:
+    def takes_first(self, module: nn.Module, *, measured: bool) -> bool:
+        """Whether ``module`` is the first layer with weights in this call, and sensitive to the scale of its input.
+
+        Only in a step that is ``measured``, and in the first call in evaluation mode after each step.
+        """
+        if self._first_seen or not (measured or self._first_evaluation) or not module._parameters or module._modules:
             return False
         self._first_seen = True
         return not isinstance(module, _BatchNorm | nn.LayerNorm | nn.GroupNorm | nn.Embedding)

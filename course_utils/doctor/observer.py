@@ -26,6 +26,7 @@ from course_utils.doctor.origin import Origin
 from course_utils.doctor.overlap import overlaps, with_repeats
 from course_utils.doctor.recording import Backward, Forwards, Recording, Refused, Stop, Update
 from course_utils.doctor.retention import Retention
+from course_utils.doctor.rhythm import closely
 from course_utils.doctor.schedulers import Schedulers
 from course_utils.doctor.sources import Sources
 from course_utils.doctor.states import States
@@ -35,7 +36,6 @@ from course_utils.doctor.values import first_line, first_tensor, several
 
 __all__ = ["Observer"]
 
-_CLOSELY = 10  # the first steps are looked at closely, afterwards every tenth
 _STRIP_STEPS = 3
 _STRIP_LENGTH = 80
 _SEVERAL_STEPS = (3, 6, 9)  # after which the units of a layer have parted
@@ -104,7 +104,7 @@ class Observer:
     @property
     def closely(self) -> bool:
         """Whether this step is one of those that are measured."""
-        return self.step < _CLOSELY or self.step % _CLOSELY == 0
+        return closely(self.step)
 
     def looks_inside(self, model: nn.Module) -> bool:
         """Layers are looked at where a step is measured, and where a model is, in evaluation mode."""
@@ -133,12 +133,12 @@ class Observer:
         note(event)
 
     def _forward_begins(self, event: events.ForwardBegins) -> None:
-        self.models.enter(event.module, outermost=event.outermost)
+        self.models.enter(event.module, self.step, outermost=event.outermost)
         if event.outermost:
             self._input = None
         if self.closely and event.args:
             self._layers.called(event.module, event.args)
-        if self._input is None and self.closely and self.models.takes_first(event.module):
+        if self._input is None and self.models.takes_first(event.module, measured=self.closely):
             self._input = next((a for a in event.args if isinstance(a, Tensor) and a.is_floating_point()), None)
 
     def _forward_ended(self, event: events.ForwardEnded) -> None:

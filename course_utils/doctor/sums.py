@@ -9,12 +9,12 @@ from torch import Tensor
 from course_utils.doctor.gradients import Gradients
 from course_utils.doctor.graph import nodes, operation, terms
 from course_utils.doctor.recording import SumFacts
+from course_utils.doctor.rhythm import closely
 
 __all__ = ["Sums"]
 
 _MOST = 16  # terms of a sum that is looked at
 _SUMS = 32  # that are looked at between two passes
-_FIRST = 10  # the first steps are looked at, afterwards every tenth and the one behind it: a sum may come late
 _PATIENCE = 2  # updates within which a term may still be differentiated by itself
 
 
@@ -56,7 +56,7 @@ class Sums:
 
     def made(self, output: Tensor, step: int) -> None:
         """A sum of scalars was made."""
-        if not self._left or (step > _FIRST and step % _FIRST > 1):
+        if not self._left or not (closely(step) or closely(step - 1)):  # a sum may come late
             return
         self._left -= 1
         parts = terms(output.grad_fn, _MOST)
