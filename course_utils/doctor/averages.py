@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from course_utils.doctor.recording import AverageFacts
+from course_utils.doctor.values import wide
 
 __all__ = ["Averages"]
 
@@ -64,9 +65,9 @@ def _norms(module: nn.Module) -> list[_BatchNorm]:
 
 def _weights(module: nn.Module) -> float:
     with torch.no_grad():
-        return float(sum(parameter.double().sum() for parameter in module.parameters()))
+        return float(sum(wide(parameter).sum() for parameter in module.parameters()))
 
 
 def _statistics(module: nn.Module) -> float:
     tensors = [statistic for layer in _norms(module) for statistic in (layer.running_mean, layer.running_var)]
-    return float(sum(tensor.double().sum() for tensor in tensors if tensor is not None))
+    return float(sum(wide(tensor).sum() for tensor in tensors if tensor is not None))

@@ -75,9 +75,8 @@ class Batches:
         """A loss function gives the images of ``batch`` these ``labels``."""
         if batch.prints is None or len(self._labels) > _ROWS:
             return
-        pairs = batch.prints.view(-1, 2).tolist()
-        for (one, other), label in zip(pairs, labels.tolist(), strict=True):
-            known = self._labels.setdefault((float(f"{one:.9g}"), float(f"{other:.9g}")), label)
+        for pair, label in zip(batch.prints.view(-1, 2).tolist(), labels.tolist(), strict=True):
+            known = self._labels.setdefault(tuple(pair), label)
             self._again += 1
             self._other += known != label
 

@@ -13,6 +13,7 @@ from course_utils.doctor.recording import Recording
 from course_utils.doctor.replay import Change
 from course_utils.doctor.rules.learning import undivided
 from course_utils.doctor.tape import Called, Cleared, Clipped, Differentiated, Entry, Scored, Stepped, Tape
+from course_utils.doctor.values import wide
 from course_utils.doctor.words import number
 
 __all__ = ["CURES", "Cure", "changes"]
@@ -195,7 +196,7 @@ def _spread(tensors: list[Tensor]) -> tuple[float, float]:
     """Mean and standard deviation of all numbers."""
     if not tensors or not all(tensor.is_floating_point() for tensor in tensors):
         return 0.0, 0.0
-    numbers = torch.cat([tensor.reshape(-1).double() for tensor in tensors])
+    numbers = torch.cat([wide(tensor.reshape(-1)) for tensor in tensors])
     return float(numbers.mean()), float(numbers.std())
 
 

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from course_utils.doctor.copies import Unable, aside, copied, tensors_in
 from course_utils.doctor.recording import Probed
-from course_utils.doctor.values import first_line
+from course_utils.doctor.values import first_line, wide
 
 __all__ = ["Batch", "look", "probe"]
 
@@ -246,11 +246,11 @@ def _others(inputs: Tensor) -> Tensor:
 
 def _apart(one: Tensor, other: Tensor, of: Tensor | None = None, floor: float = 1e-3) -> float:
     """The largest difference, as a part of the spread of all outputs; 0.0 below ``floor``, where it is a rounding."""
-    whole = (one if of is None else of).double()
+    whole = wide(one if of is None else of)
     size = max(float(whole.std()) if whole.numel() > 1 else 0.0, 1e-3 * float(whole.abs().max()), 1e-12)
     if one.shape != other.shape:
         raise Unable("two calls give outputs of different shapes")
-    found = float((one.double() - other.double()).abs().max()) / size
+    found = float((wide(one) - wide(other)).abs().max()) / size
     if not math.isfinite(found):
         raise Unable("the outputs are not finite")
     return found if found > floor else 0.0

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from course_utils.doctor.recording import TensorFacts, Update
 from course_utils.doctor.registry import Registry
+from course_utils.doctor.values import wide
 
 __all__ = ["Gradients", "Watched", "parameters_of"]
 
@@ -276,7 +277,7 @@ def _can_learn(parameter: Tensor) -> bool:
 
 
 def _sum(tensor: Tensor) -> float:
-    return float(tensor.detach().double().sum())
+    return float(wide(tensor.detach()).sum())
 
 
 def _some(tensor: Tensor) -> list[float]:

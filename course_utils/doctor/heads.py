@@ -12,7 +12,7 @@ from course_utils.doctor.events import LossComputed, LossRefused, Stretched
 from course_utils.doctor.graph import bounded_by, operation, sequence, squashed_by, squashes_batch
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import LossHead, Refused
-from course_utils.doctor.values import first_line
+from course_utils.doctor.values import first_line, near, wide
 
 __all__ = ["MEAN", "Heads", "refused"]
 
@@ -58,7 +58,7 @@ class Heads:
 
     def notes(self, event: LossComputed, step: int) -> list[Note]:
         """A few numbers of input and target."""
-        kind, scores, target = event.kind, event.inputs, event.target
+        kind, scores, target = event.kind, near(event.inputs), near(event.target)
         found = [Note(measures.Labels, kind, step, vitals.of_labels(target))]
         if scores.dim() >= 2 and scores.shape[1] >= 2:
             found.append(Note(measures.ScoreRows, kind, step, vitals.of_rows(scores)))
@@ -85,8 +85,8 @@ class Heads:
             return []
         if inputs.dim() < 2 or inputs.shape[1] < 2:
             return []
-        tokens, labels = inputs.detach().reshape(-1).long(), target.detach().reshape(-1).long()
-        copied = Note(measures.Copied, None, step, {"share": (tokens == labels).double().mean()})
+        tokens, labels = (near(side.detach()).reshape(-1).long() for side in (inputs, target))
+        copied = Note(measures.Copied, None, step, {"share": wide(tokens == labels).mean()})
         counts = event.ignored if event.reduction == MEAN else None
         return [copied, Note(measures.Padding, event.kind, step, vitals.of_padding(tokens, labels, counts))]
 

@@ -83,7 +83,7 @@ class Layers:
                 continue
             used = ids.unique()  # type: ignore[no-untyped-call]
             used = used[used != embedding.padding_idx] if embedding.padding_idx is not None else used
-            reached = (gradient[used] != 0).any(dim=1).sum().double()
+            reached = (gradient[used] != 0).any(dim=1).sum()
             self._ledger.add(
                 Note(TokensReached, None, step, {"used": torch.tensor(float(len(used))), "reached": reached})
             )

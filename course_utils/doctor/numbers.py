@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.doctor.measures import Measure, Owner
+from course_utils.doctor.values import wide
 
 __all__ = ["Ledger", "Note"]
 
@@ -54,7 +55,7 @@ def _numbers(tensors: Sequence[Tensor]) -> list[float | tuple[float, ...]]:
     read: list[float | tuple[float, ...]] = [()] * len(tensors)
     for device in {tensor.device for tensor in tensors}:
         there = [index for index, tensor in enumerate(tensors) if tensor.device == device]
-        flat = torch.cat([tensors[index].reshape(-1).double() for index in there]).tolist()
+        flat = torch.cat([wide(tensors[index].reshape(-1)) for index in there]).tolist()
         for index, some in zip(there, _cut(flat, [tensors[index].numel() for index in there]), strict=True):
             read[index] = some if tensors[index].dim() else some[0]
     return read

@@ -117,6 +117,5 @@ def _compared(looks: list[list[_Key]], trained: Counter[_Key], facts: Overlap) -
 
 
 def _keys(look: Fingerprints) -> list[_Key]:
-    """The fingerprints of one batch, rounded, because sums of differently cut batches differ in the last bits."""
-    rounded = [float(f"{value:.9g}") for value in look.prints]
-    return list(zip(rounded[::2], rounded[1::2], strict=True))
+    """The fingerprints of one batch."""
+    return list(zip(look.prints[::2], look.prints[1::2], strict=True))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from course_utils.doctor.measures import Overwritten
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import KeptState
+from course_utils.doctor.values import wide
 
 __all__ = ["States"]
 
@@ -121,14 +122,14 @@ class States:
 
 def _sum(state: Any) -> float:
     values = [value for value in _tensors(state) if value.is_floating_point() and value.dim()]
-    return sum(float(value.detach()[:1000].double().sum()) for value in values)
+    return sum(float(wide(value.detach()[:1000]).sum()) for value in values)
 
 
 def _matrices(state: Any) -> dict[str, Tensor]:
     """Some numbers of each weight matrix of ``state``."""
     whole = {name: value.detach() for name, value in state.items() if isinstance(value, Tensor) and value.dim() > 1}
     return {
-        name: value.reshape(-1)[:: value.numel() // _SAMPLE + 1].double().cpu().clone()
+        name: wide(value.reshape(-1)[:: value.numel() // _SAMPLE + 1]).cpu().clone()
         for name, value in whole.items()
         if value.is_floating_point() and value.numel() >= _SAMPLE // 4
     }

@@ -7,12 +7,22 @@ from torch import Tensor
 
 from course_utils.doctor.recording import Stop
 
-__all__ = ["first_line", "first_tensor", "readable", "several", "stop_of"]
+__all__ = ["first_line", "first_tensor", "near", "readable", "several", "stop_of", "wide"]
 
 
 def readable(tensor: Tensor) -> bool:
     """Whether ``tensor`` holds numbers of its own, in rows and columns: it is not sparse, nested, empty, or on meta."""
     return tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_meta) and tensor.numel() > 0
+
+
+def near(tensor: Tensor) -> Tensor:
+    """``tensor``, on the CPU where its device lacks operations, as Apple's GPUs do."""
+    return tensor.cpu() if tensor.device.type == "mps" else tensor
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """``tensor`` in float64, which Apple's GPUs do not have."""
+    return near(tensor).double()
 
 
 def first_tensor(value: Any) -> Tensor | None:

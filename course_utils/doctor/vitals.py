@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils.doctor.values import wide
+
 __all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_amounts", "of_balance", "of_inputs", "of_labels",
            "of_padding", "of_rows"]  # fmt: skip
 
@@ -61,9 +63,9 @@ def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
     common = counted.mode().values if counted.numel() else torch.zeros((), device=labels.device)
     return {
         "count": torch.tensor(float(counted.numel()), device=labels.device),
-        "common": common.double(),
-        "share": (counted == common).double().mean(),
-        "named": (named == common).double().mean(),
+        "common": wide(common),
+        "share": wide(counted == common).mean(),
+        "named": wide(named == common).mean(),
     }
 
 
@@ -73,9 +75,9 @@ def of_padding(tokens: Tensor, labels: Tensor, ignored: int | None) -> dict[str,
     label = labels[padding].mode().values
     counted = torch.tensor(float(ignored is not None), device=labels.device)
     return {
-        "share": padding.double().mean(),
-        "alike": (labels[padding] == label).double().mean(),
-        "counted": counted if ignored is None else (label != ignored).double(),
+        "share": wide(padding).mean(),
+        "alike": wide(labels[padding] == label).mean(),
+        "counted": counted if ignored is None else wide(label != ignored),
     }
 
 
@@ -84,8 +86,10 @@ def fingerprints(inputs: Tensor) -> Tensor:
     some = inputs.detach()
     if some.dim() == 4 and min(some.shape[2:]) >= 16:  # every fourth pixel each way tells images apart as well
         some = some[:, :, ::4, ::4]
-    flat = some.reshape(len(some), -1).double()
-    return (flat @ _weights(flat.shape[1], flat.device)).reshape(-1)
+    flat = wide(some.reshape(len(some), -1))
+    # Sums of differently cut batches differ in the last bits: the upper 32 of 52 are kept, rounded.
+    bits = (flat @ _weights(flat.shape[1], flat.device)).reshape(-1).view(torch.int64)
+    return ((bits + (1 << 19)) >> 20 << 20).view(torch.float64)
 
 
 @functools.lru_cache(maxsize=8)
