@@ -42,7 +42,7 @@ class Ledger:
         return tuple(self._read)
 
     def _flush(self) -> None:
-        """Read all that is unread, with one transfer for each device."""
+        """Read all that is unread, with one transfer for each device and kind of number."""
         notes, self._unread = self._unread, []
         numbers = iter(_numbers([value for note in notes for value in note.values.values()]))
         for kind, of, step, values in notes:
@@ -51,11 +51,12 @@ class Ledger:
 
 
 def _numbers(tensors: Sequence[Tensor]) -> list[float | tuple[float, ...]]:
-    """What ``tensors`` hold, of any devices."""
+    """What ``tensors`` hold, of any devices and kinds."""
     read: list[float | tuple[float, ...]] = [()] * len(tensors)
-    for device in {tensor.device for tensor in tensors}:
-        there = [index for index, tensor in enumerate(tensors) if tensor.device == device]
-        flat = torch.cat([wide(tensors[index].reshape(-1)) for index in there]).tolist()
+    kinds = [(tensor.device, tensor.dtype) for tensor in tensors]
+    for kind in set(kinds):
+        there = [index for index, other in enumerate(kinds) if other == kind]
+        flat = wide(torch.cat([tensors[index].reshape(-1) for index in there])).tolist()
         for index, some in zip(there, _cut(flat, [tensors[index].numel() for index in there]), strict=True):
             read[index] = some if tensors[index].dim() else some[0]
     return read

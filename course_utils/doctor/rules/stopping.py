@@ -57,7 +57,7 @@ def stopped_by_an_error(recording: Recording) -> Evidence | None:
     failure = recording.backwards[-1].failure if recording.backwards else ""
     message = stop.message if stop is not None and stop.kind in ("RuntimeError", "OutOfMemoryError") else failure
     for pattern, title, fix in _SAID:
-        if re.search(pattern, message):
+        if message and re.search(pattern, message):
             strip = f"; order of calls: {recording.strip}" if recording.strip else ""
             return Evidence(f"torch said: {message}{strip}", title=title, fix=fix)
     return None
