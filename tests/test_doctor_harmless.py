@@ -1,5 +1,8 @@
 """Tensors that hold no plain numbers, and models that are traced or transformed: left alone, and nobody is accused."""
 
+import copy
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -7,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, grad, vmap
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import doctor
 from tests.helpers.doctor_programs import blobs, mlp
@@ -149,8 +154,156 @@ def two_precisions():
     return train(model, lambda: F.cross_entropy(last(first(x.double()).relu().float()), y))
 
 
+def chained():
+    """A scheduler that is no scheduler to torch's own eyes: it has no count of its steps."""
+    model, (x, y) = mlp(), blobs()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    plans = [torch.optim.lr_scheduler.StepLR(optimizer, 30), torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)]
+    scheduler = torch.optim.lr_scheduler.ChainedScheduler(plans)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        scheduler.step()
+    return model
+
+
+class Lookahead(torch.optim.Optimizer):
+    """An optimizer around another one that has never heard of its base class's constructor."""
+
+    def __init__(self, inner):
+        self.inner, self.param_groups = inner, inner.param_groups
+
+    def zero_grad(self, set_to_none=True):
+        self.inner.zero_grad(set_to_none)
+
+    def step(self, closure=None):
+        self.inner.step(closure)
+
+
+def around_another():
+    model, (x, y) = mlp(), blobs()
+    optimizer = Lookahead(torch.optim.SGD(model.parameters(), lr=0.1))
+    return train(model, lambda: F.cross_entropy(model(x), y), optimizer=optimizer)
+
+
+class OwnRate(torch.optim.SGD):
+    """It finds its own learning rate, as Adafactor does."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["lr"] = 0.1
+        super().step(closure)
+        for group in self.param_groups:
+            group["lr"] = None
+
+
+def without_a_rate():
+    model, (x, y) = mlp(), blobs()
+    optimizer = OwnRate(model.parameters(), lr=0.1)
+    for group in optimizer.param_groups:
+        group["lr"] = None
+    return train(model, lambda: F.cross_entropy(model(x), y), optimizer=optimizer)
+
+
+def one_sample():
+    """Scores ``(classes,)`` and a target ``()``, without a batch."""
+    model, (x, y), places = mlp(), blobs(), iter(range(STEPS))
+
+    def loss_of():
+        i = next(places)
+        return F.cross_entropy(model(x[i]), y[i])
+
+    return train(model, loss_of)
+
+
+def a_copy_in_inference_mode():
+    model, (x, y) = mlp(), blobs()
+    train(model, lambda: F.cross_entropy(model(x), y))
+    with torch.inference_mode():
+        kept = copy.deepcopy(model).eval()
+        kept(x)
+    return train(model, lambda: F.cross_entropy(model(x), y))
+
+
+def weights_of_a_task():
+    """One inner step of MAML: the model is called with weights that are no leaves."""
+    model, (x, y) = mlp(), blobs()
+
+    def loss_of():
+        weights = dict(model.named_parameters())
+        slopes = torch.autograd.grad(F.cross_entropy(model(x[:16]), y[:16]), weights.values(), create_graph=True)
+        inner = {name: w - 0.1 * g for (name, w), g in zip(weights.items(), slopes, strict=True)}
+        return F.cross_entropy(functional_call(model, inner, (x[16:32],)), y[16:32])
+
+    return train(model, loss_of)
+
+
+def complex_numbers():
+    model, target = nn.Linear(6, 3, dtype=torch.complex64), torch.rand(16, 3)
+    x = torch.randn(16, 6, dtype=torch.complex64)
+    return train(model, lambda: F.mse_loss(model(x).abs(), target))
+
+
+def two_calls_before_two_losses():
+    """Labels belong to the call that made the scores, not to the latest one."""
+    model, (x, y), places = mlp(), blobs(), iter(range(STEPS))
+
+    def loss_of():
+        i = 16 * (next(places) % 4)
+        one, other = model(x[i : i + 16]), model(x[i + 64 : i + 80])
+        return F.cross_entropy(one, y[i : i + 16]) + F.cross_entropy(other, y[i + 64 : i + 80])
+
+    return train(model, loss_of)
+
+
+def steps_within_the_pass():
+    """Each parameter steps as soon as its gradient is there, which is cleared at once."""
+    model, (x, y) = mlp(), blobs()
+    own = {parameter: torch.optim.SGD([parameter], lr=0.1) for parameter in model.parameters()}
+
+    def step(parameter):
+        own[parameter].step()
+        own[parameter].zero_grad()
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    for _ in range(STEPS):
+        F.cross_entropy(model(x), y).backward()
+    return model
+
+
+def pass_within_the_pass():
+    """A checkpoint of the older kind calls backward() inside backward()."""
+    model, (x, y) = mlp(), blobs()
+    return train(model, lambda: F.cross_entropy(checkpoint(model, x.clone().requires_grad_(), use_reentrant=True), y))
+
+
+def cleared_through_data():
+    model, (x, y) = mlp(), blobs()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2 * STEPS):
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.data.zero_()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    return model
+
+
+def counted():
+    """A mode of torch counts the operations: those of the doctor are none of them."""
+    model, (x, y) = mlp(), blobs()
+    with FlopCounterMode(display=False) as counter:
+        train(model, lambda: F.cross_entropy(model(x), y))
+    model.register_buffer("operations", torch.tensor(counter.get_total_flops()))
+    return model
+
+
 PROGRAMS = [a_whole_graph, traced, functions, gradients_of_samples, sparse_gradients, sparse_inputs, sparse_rows,
-            nested, empty, no_numbers, on_meta, recursive, two_precisions]  # fmt: skip
+            nested, empty, no_numbers, on_meta, recursive, two_precisions, chained, around_another, without_a_rate,
+            one_sample, a_copy_in_inference_mode, weights_of_a_task, complex_numbers, two_calls_before_two_losses,
+            steps_within_the_pass, pass_within_the_pass, cleared_through_data, counted]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")
@@ -168,3 +321,20 @@ def test_what_the_doctor_cannot_read_does_it_no_harm_and_gets_none(program, wish
     assert [finding.name for finding in report.findings if finding.severity != "note"] == []
     assert "they failed" not in str(report)
     assert all(torch.equal(plain[name], watched[name]) for name in plain)
+
+
+SCRIPTED = """
+import warnings, torch
+from torch import nn
+from course_utils import doctor
+warnings.simplefilter("ignore")
+with doctor.watch():
+    torch.jit.script(nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)))
+torch.jit.script(nn.CrossEntropyLoss())
+"""
+
+
+def test_what_is_scripted_first_within_a_block_is_scripted_as_without_it():
+    """In a process of its own: TorchScript lists torch's functions when it is first used."""
+    done = subprocess.run([sys.executable, "-c", SCRIPTED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

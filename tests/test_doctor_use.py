@@ -133,7 +133,7 @@ def test_every_known_fault_is_listed_with_its_cure():
 
 @pytest.mark.parametrize(
     ("changes", "status"),
-    [({}, 0), ({"zero": "pass"}, 2), ({"end": "raise KeyError(3)"}, 3), ({"end": "sys.exit(4)"}, 0)],
+    [({}, 0), ({"zero": "pass"}, 2), ({"end": "raise KeyError(3)"}, 3), ({"end": "sys.exit(4)"}, 4)],
 )
 def test_the_exit_status_tells_the_severity(script, changes, status):
     assert main([script(**changes)]) == status

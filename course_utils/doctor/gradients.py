@@ -52,6 +52,8 @@ class Gradients:
         self._registry = Registry()
         self._watched: list[Watched] = []
         self._models = set[int]()
+        self._stepped = set[int]()  # tensors that an optimizer has stepped since the latest backward pass began
+        self._wiped = False  # whether gradients that a step had used were all 0 when last looked at
         self._pass = 0
         self._open: dict[int, bool] = {}  # backward passes whose gradients are held, and whether a step has used them
         self.lost: set[int] = set()  #: backward passes whose gradients were cleared unused
@@ -69,6 +71,8 @@ class Gradients:
             return
         self._models.add(model)
         for name, parameter in module.named_parameters():
+            if not parameter.is_leaf:  # ``functional_call`` puts tensors of its own in the places of parameters
+                continue
             watched = self._watch(parameter)
             if watched.model is None:
                 watched.name, watched.model = name, model
@@ -103,14 +107,27 @@ class Gradients:
             watched.empty, watched.used, watched.mixed = True, False, False
             watched.state = _state(parameter)
 
-    def before_backward(self) -> None:
-        """Notice what was cleared by hand since the last look, such as ``p.grad = None``."""
+    def before_backward(self, *, closely: bool) -> None:
+        """Notice what was cleared by hand since the last look, such as ``p.grad = None``.
+
+        Args:
+            closely: whether to look at the numbers, too: ``p.grad.data.zero_()`` leaves no other trace.
+        """
+        self._stepped = set()
+        kept = []
         for watched, parameter in self._alive():
             state = _state(parameter)
             if state != watched.state:
                 self._drop(watched)
                 watched.used = False
                 watched.state = state
+            elif watched.used:
+                kept.append((watched, parameter))
+        if closely and kept:
+            self._wiped = not any(bool(_held(parameter.grad).any()) for _, parameter in kept)
+        for watched, _ in kept if self._wiped else ():
+            self._drop(watched)
+            watched.used = False
 
     def after_backward(self) -> list[Watched]:
         """Notice which gradients the backward pass has changed; returns what is known of those."""
@@ -118,11 +135,15 @@ class Gradients:
         self._open[self._pass] = False
         for watched, parameter in self._alive():
             state = _state(parameter)
-            if state != watched.state:
-                watched.state, watched.empty = state, False
-                watched.mixed = watched.mixed or watched.used
+            if state != watched.state or id(watched) in self._stepped:  # a hook may step, and clear, in the pass itself
+                stepped = id(watched) in self._stepped
+                watched.state, watched.empty = state, state is None
+                watched.mixed = (watched.mixed or watched.used) and not stepped
                 watched.reached += 1
-                watched.passes.add(self._pass)
+                if stepped:
+                    self._open[self._pass] = True
+                else:
+                    watched.passes.add(self._pass)
                 if watched.first_sum is None:
                     reached.append(watched)
         self._pass += 1
@@ -175,6 +196,7 @@ class Gradients:
             watched.state = _state(parameter)
             watched.used = watched.state is not None and not watched.empty
             watched.mixed = False
+            self._stepped.add(id(watched))
 
     @property
     def passes(self) -> int:
@@ -208,7 +230,7 @@ class Gradients:
         return any(parameter is not None and _some(parameter) != before for parameter, before in pairs)
 
     def _now(self) -> dict[int, int]:
-        return {number: parameter._version for number, parameter in self._registry.alive()}
+        return {number: p._version for number, p in self._registry.alive() if not p.is_inference()}
 
     def name_of(self, parameter: Tensor) -> str:
         """The name of ``parameter`` in its model."""
@@ -289,7 +311,9 @@ def _some(tensor: Tensor) -> list[float]:
 
 def _state(parameter: Tensor) -> _State:
     gradient = parameter.grad
-    if gradient is None:
-        return None
-    held = gradient._values() if gradient.is_sparse else gradient
-    return held.data_ptr(), gradient._version
+    return None if gradient is None else (_held(gradient).data_ptr(), gradient._version)
+
+
+def _held(gradient: Tensor) -> Tensor:
+    """The numbers that ``gradient`` holds, if it is sparse, too."""
+    return gradient._values() if gradient.is_sparse else gradient

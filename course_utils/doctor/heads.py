@@ -1,6 +1,7 @@
 """What is a loss function given? How its input was made, and a few numbers of input and target."""
 
 import weakref
+from collections import deque
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from course_utils.doctor import measures, vitals
 from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import Call
 from course_utils.doctor.events import LossComputed, LossRefused, Stretched
-from course_utils.doctor.graph import bounded_by, operation, sequence, squashed_by, squashes_batch
+from course_utils.doctor.graph import bounded_by, nodes, operation, sequence, squashed_by, squashes_batch
 from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.recording import LossHead, Refused
 from course_utils.doctor.values import first_line, near, wide
@@ -18,6 +19,8 @@ __all__ = ["MEAN", "Heads", "refused"]
 
 MEAN = 1  # the number of reduction="mean" in torch's core
 
+_LATEST = 8  # calls of models that are remembered
+_BEHIND = 64  # operations between scores and the model that made them
 _AMOUNTS = ("mse", "l1", "smooth_l1", "huber")
 _CLASSES = ("cross_entropy", "nll")
 
@@ -27,13 +30,11 @@ class Heads:
 
     def __init__(self, ledger: Ledger, batches: Batches) -> None:
         self._ledger, self._batches = ledger, batches
-        self._inputs: weakref.ref[Tensor] | None = None
-        self._call: Call | None = None
+        self._calls = deque[tuple[weakref.ref[Tensor] | None, Call]](maxlen=_LATEST)
 
     def forward(self, inputs: Tensor | None, call: Call) -> None:
         """A model was called with ``inputs``."""
-        self._inputs = None if inputs is None else weakref.ref(inputs)
-        self._call = call
+        self._calls.append((None if inputs is None else weakref.ref(inputs), call))
 
     def kind_of(self, event: LossComputed) -> LossHead:
         """In which way the loss function was called."""
@@ -64,8 +65,8 @@ class Heads:
             found.append(Note(measures.ScoreRows, kind, step, vitals.of_rows(scores)))
         if kind in _AMOUNTS and target.is_floating_point():
             found.append(Note(measures.HeadScale, kind, step, vitals.of_amounts(scores, target)))
-        of_classes = kind in _CLASSES and not target.is_floating_point() and scores.dim() == target.dim() + 1
-        of_two = kind == "bce_with_logits" and scores.numel() == len(target)
+        of_classes = kind in _CLASSES and not target.is_floating_point() and scores.dim() == target.dim() + 1 >= 2
+        of_two = kind == "bce_with_logits" and scores.numel() == target.numel()
         if (of_classes or of_two) and target.numel():
             found.append(Note(measures.Balance, kind, step, vitals.of_balance(scores, target)))
         if of_classes:
@@ -73,12 +74,13 @@ class Heads:
         return found
 
     def _against_inputs(self, event: LossComputed, step: int) -> list[Note]:
-        """How labels stand to the inputs of the latest model: one label an input, or one a token."""
+        """How labels stand to the inputs of the model whose scores they judge: one label an input, or one a token."""
         target = event.target
-        inputs = None if self._inputs is None else self._inputs()
-        if inputs is None or self._call is None:
+        reference, call = self._nearest(event.inputs)
+        inputs = None if reference is None else reference()
+        if inputs is None or call is None:
             return []
-        batch = self._call.batch
+        batch = call.batch
         if batch is not None and target.dim() == 1 and len(target) == len(inputs) and inputs.is_floating_point():
             self._batches.labelled(batch, target)
         if inputs.is_floating_point() or inputs.dtype == torch.bool or inputs.numel() != target.numel():
@@ -89,6 +91,13 @@ class Heads:
         copied = Note(measures.Copied, None, step, {"share": wide(tokens == labels).mean()})
         counts = event.ignored if event.reduction == MEAN else None
         return [copied, Note(measures.Padding, event.kind, step, vitals.of_padding(tokens, labels, counts))]
+
+    def _nearest(self, scores: Tensor) -> tuple[weakref.ref[Tensor] | None, Call | None]:
+        """The latest call that has made these ``scores``, with what the model was given."""
+        known = {call.sequence: (reference, call) for reference, call in self._calls}
+        behind = nodes(scores.grad_fn, _BEHIND) if scores.grad_fn is not None else ()
+        found = (known.get(int(node._sequence_nr())) for node in behind)
+        return next((pair for pair in found if pair is not None), (None, None))
 
 
 def refused(event: LossRefused) -> Refused:

@@ -181,7 +181,7 @@ class Observer:
 
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
-        self.gradients.before_backward()
+        self.gradients.before_backward(closely=self.closely)
         if self.gradients.moved():
             self._by_hand.append(self.step)
         for loss in several(event.losses):
@@ -265,7 +265,7 @@ class Observer:
             self._states.look(self.step)
 
     def _scheduler_stepped(self, event: events.SchedulerStepped) -> None:
-        if event.error is None and event.scheduler._is_initial:
+        if event.error is None and getattr(event.scheduler, "_is_initial", False):
             self.schedulers.know(event.scheduler, self.optimizers)
             return
         self._letter("C")

@@ -64,7 +64,7 @@ class Optimizers:
         """A step of ``optimizer`` begins."""
         facts = self._facts[self.number(optimizer)]
         if facts.steps == 0:
-            facts.began_empty = not optimizer.state
+            facts.began_empty = not getattr(optimizer, "state", None)
         if not facts.tensors or facts.steps % 10 == 0:
             held = parameters_of(optimizer)
             facts.tensors = gradients.numbers_of(held)
@@ -130,14 +130,15 @@ class Optimizers:
 
     def _lr(self, optimizer: Optimizer, facts: _Facts) -> float:
         """The largest learning rate of its groups; one that is a tensor is read at every tenth step."""
-        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
+        rates = [group["lr"] for group in optimizer.param_groups if group.get("lr") is not None]
         if facts.steps % 10 == 0 or not any(isinstance(rate, Tensor) for rate in rates):
             facts.lr = max((float(rate) for rate in rates), default=1.0)
         return facts.lr
 
 
 def _settings(optimizer: Optimizer) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(optimizer.defaults.items()))
+    defaults = getattr(optimizer, "defaults", {})  # a wrapper around another one may have none
+    return ", ".join(f"{name}={value}" for name, value in sorted(defaults.items()))
 
 
 def _pull(optimizer: Optimizer) -> float:
@@ -154,6 +155,6 @@ def _remembers(optimizer: Optimizer) -> bool:
     """Whether a step has left anything that shapes later steps, such as a momentum buffer."""
     return any(
         isinstance(value, Tensor) and name != "step"
-        for state in optimizer.state.values()
+        for state in getattr(optimizer, "state", {}).values()
         for name, value in state.items()
     )

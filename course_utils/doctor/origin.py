@@ -91,7 +91,7 @@ class Origin:
         suspect = self._suspect
         if suspect is None:
             kinds = " and ".join(sorted({str(weight.dtype).removeprefix("torch.") for weight in weights}))
-            eps = optimizer.defaults.get("eps")
+            eps = getattr(optimizer, "defaults", {}).get("eps")
             small = f"; eps is {eps:g}" if eps is not None else ""
             if eps and any(torch.tensor(eps, dtype=weight.dtype) == 0 for weight in weights):
                 small += f", which is 0 in {kinds}"

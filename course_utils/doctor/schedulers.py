@@ -47,7 +47,7 @@ class Schedulers:
                     kind=type(scheduler).__name__,
                     optimizer=optimizers.number(scheduler.optimizer),
                     horizon=horizon(scheduler),
-                    fresh=scheduler.last_epoch <= already,
+                    fresh=_epoch(scheduler) <= already,
                     base=_base(scheduler),
                     factors=_factor(scheduler) if not already else (),
                     mode=str(getattr(scheduler, "mode", "")),
@@ -69,6 +69,12 @@ class Schedulers:
     def facts(self, optimizers: Optimizers) -> tuple[SchedulerFacts, ...]:
         """Everything known of each scheduler."""
         return tuple(replace(facts, optimizer=optimizers.stepping(facts.optimizer)) for facts in self._facts)
+
+
+def _epoch(scheduler: Any) -> int:
+    """How often ``scheduler`` has been stepped; for a chain of several, the first of them."""
+    chain = getattr(scheduler, "_schedulers", None) or [scheduler]
+    return int(getattr(scheduler, "last_epoch", getattr(chain[0], "last_epoch", 0)))
 
 
 def _base(scheduler: Any) -> float:

@@ -21,8 +21,8 @@ def near(tensor: Tensor) -> Tensor:
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """``tensor`` in float64, which Apple's GPUs do not have."""
-    return near(tensor).double()
+    """``tensor`` in float64, which Apple's GPUs do not have; of complex numbers both parts."""
+    return near(torch.view_as_real(tensor) if tensor.is_complex() else tensor).double()
 
 
 def first_tensor(value: Any) -> Tensor | None:

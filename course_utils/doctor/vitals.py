@@ -86,7 +86,7 @@ def fingerprints(inputs: Tensor) -> Tensor:
     some = inputs.detach()
     if some.dim() == 4 and min(some.shape[2:]) >= 16:  # every fourth pixel each way tells images apart as well
         some = some[:, :, ::4, ::4]
-    flat = wide(some.reshape(len(some), -1))
+    flat = wide(some).reshape(len(some), -1)
     # Sums of differently cut batches differ in the last bits: the upper 32 of 52 are kept, rounded.
     bits = (flat @ _weights(flat.shape[1], flat.device)).reshape(-1).view(torch.int64)
     return ((bits + (1 << 19)) >> 20 << 20).view(torch.float64)
@@ -131,7 +131,8 @@ def _norms(tensors: Sequence[Tensor]) -> Tensor:
 
 def _dense(tensor: Tensor) -> Tensor:
     """The numbers of ``tensor``, float32, of a sparse one those that it holds."""
-    return (tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach()).float()
+    held = tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach()
+    return (torch.view_as_real(held) if held.is_complex() else held).float()
 
 
 def _flat(parameters: Sequence[Tensor]) -> Tensor:

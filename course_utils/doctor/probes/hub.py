@@ -1,11 +1,12 @@
 """Who listens? Passes each event to all observers, and keeps torch observed as long as there is one."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
 
 from course_utils.doctor.events import Event
 from course_utils.doctor.probes.install import install
@@ -67,10 +68,15 @@ class Hub:
         for observer in () if self._muted or _transformed() else tuple(self._observers):
             if observer.open:
                 try:
-                    with torch.no_grad():
+                    with torch.no_grad(), _unobserved():
                         observer.hear(event)
                 except Exception as error:  # the training must not suffer from an error of the doctor
                     observer.stumbled(error)
+
+
+def _unobserved() -> AbstractContextManager[Any]:
+    """A block whose operations no mode of torch sees, such as one that counts them."""
+    return _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext()
 
 
 def _transformed() -> bool:

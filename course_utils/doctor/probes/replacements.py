@@ -42,6 +42,13 @@ _OF_CLASSES = ("cross_entropy", "nll")
 _SUMS = ("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__")
 
 
+_BUILTINS = (
+    *((owner, name) for owner, name, *_ in _HEADS),
+    (torch._VF, "dropout"),
+    (nn.functional, "scaled_dot_product_attention"),
+)
+
+
 def replaced(wanted: Wanted) -> list[tuple[Any, str, Make]]:
     """What is replaced: the owner, the name, and the function that makes the wrapper of the original.
 
@@ -50,6 +57,7 @@ def replaced(wanted: Wanted) -> list[tuple[Any, str, Make]]:
     heads = [(owner, name, functools.partial(_loss_head, kind, place)) for owner, name, kind, place in _HEADS]
     schedulers = [(kind, "step", _scheduler_step) for kind in kinds(LRScheduler) if "step" in vars(kind)]
     return [
+        *((torch.jit, name, _scripting) for name in ("script", "trace")),
         (nn.Module, "__call__", functools.partial(_call, _Calls(wanted))),
         *heads,
         *schedulers,
@@ -85,7 +93,7 @@ class _Calls:
 def _call(calls: _Calls, original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or (calls.model is not None and not calls.inside):
+        if torch.compiler.is_compiling() or _running or (calls.model is not None and not calls.inside):
             return original(self, *args, **kwargs)
         if outermost := calls.model is None:
             calls.model, calls.inside = self, calls.wanted(self)
@@ -100,6 +108,23 @@ def _call(calls: _Calls, original: Any, tell: Tell) -> Any:
         return output
 
     return call
+
+
+def _scripting(original: Any, tell: Tell) -> Any:
+    """TorchScript knows torch's own functions by their identity: it is to find them."""
+
+    @functools.wraps(original)
+    def script(*args: Any, **kwargs: Any) -> Any:
+        ours = [getattr(owner, name) for owner, name in _BUILTINS]
+        for (owner, name), wrapper in zip(_BUILTINS, ours, strict=True):
+            setattr(owner, name, getattr(wrapper, "__wrapped__", wrapper))
+        try:
+            return original(*args, **kwargs)
+        finally:
+            for (owner, name), wrapper in zip(_BUILTINS, ours, strict=True):
+                setattr(owner, name, wrapper)
+
+    return script
 
 
 def _loss_head(kind: str, place: int, original: Any, tell: Tell) -> Any:
@@ -163,17 +188,23 @@ def _stretched(one: Tensor, other: Tensor) -> bool:
     return low.dim() == 1 < len(low) and tuple(high.shape) == (len(low), 1)
 
 
+_running: list[bool] = []  # a pass through a checkpoint calls its part of the model again, and has passes of its own
+
+
 def _backward(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        if not all(map(readable, several(tensors))):
+        if _running or not all(map(readable, several(tensors))):
             return original(tensors, *args, **kwargs)
+        _running.append(True)
         tell(events.BackwardBegins(tensors))
         try:
             original(tensors, *args, **kwargs)
         except Exception as error:
             tell(events.BackwardEnded(tensors, error))
             raise
+        finally:
+            _running.clear()
         tell(events.BackwardEnded(tensors))
         return None
 
