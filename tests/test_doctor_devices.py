@@ -22,7 +22,7 @@ def widened(source):
 
 def on_apple(tensor):
     """As a tensor on such a GPU: it can be moved, and not widened."""
-    return SimpleNamespace(device=torch.device("mps"), cpu=lambda: tensor)
+    return SimpleNamespace(device=torch.device("mps"), cpu=lambda: tensor, is_complex=lambda: False)
 
 
 def test_one_function_widens_numbers():
