@@ -33,10 +33,10 @@ class Models:
                 self._evaluated[id(module)] = step
         self.calling.append(module)
 
-    def leave(self, module: nn.Module) -> None:
-        """``module`` has returned."""
-        while self.calling and self.calling.pop() is not module:
-            pass  # calls whose end was never reported, because a hook of the user raised
+    def leave(self) -> None:
+        """The module that was called last has returned."""
+        if self.calling:  # else its call had begun before the block
+            self.calling.pop()
 
     def measured_while_dropping(self) -> bool:
         """Whether a model in evaluation mode is being called, and no layer that drops on its own switch calls."""

@@ -142,7 +142,7 @@ class Observer:
             self._input = next((a for a in event.args if isinstance(a, Tensor) and a.is_floating_point()), None)
 
     def _forward_ended(self, event: events.ForwardEnded) -> None:
-        self.models.leave(event.module)
+        self.models.leave()
         if not event.outermost or not self.models.learns(event.module):
             return
         first_input, self._input = self._input, None
