@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -321,6 +322,29 @@ def test_what_the_doctor_cannot_read_does_it_no_harm_and_gets_none(program, wish
     assert [finding.name for finding in report.findings if finding.severity != "note"] == []
     assert "they failed" not in str(report)
     assert all(torch.equal(plain[name], watched[name]) for name in plain)
+
+
+class Elsewhere(dict):
+    """A dict whose every answer is computed, as in a lazy configuration; here none can be given."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"{name} was asked for")
+
+    __len__ = __contains__ = __getattribute__
+
+
+def test_a_look_at_everything_that_lives_asks_no_foreign_object():
+    """A kept state may have a copy anywhere: the search passes proxies whose object is gone, and dicts that compute."""
+    model, (x, y) = mlp(), blobs()
+    strangers = [weakref.proxy(mlp()), Elsewhere({"0.weight": 0})]
+    with doctor.watch() as report:
+        train(model, lambda: F.cross_entropy(model(x), y))
+        best = model.state_dict()
+        train(model, lambda: F.cross_entropy(model(x), y))
+        model.load_state_dict(best)
+    assert len(strangers) == 2
+    assert report.recording.stumble == ""
+    assert [finding.name for finding in report.findings] == ["state-without-copy"]
 
 
 SCRIPTED = """
