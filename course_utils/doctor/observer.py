@@ -1,6 +1,5 @@
 """How do single events become a recording? One observer follows one block and notes what it sees."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from course_utils.doctor.numbers import Ledger, Note
 from course_utils.doctor.optimizers import Optimizers
 from course_utils.doctor.origin import Origin
 from course_utils.doctor.overlap import overlaps, with_repeats
+from course_utils.doctor.passes import Passes
 from course_utils.doctor.recording import Backward, Forwards, Recording, Refused, Stop, Update
 from course_utils.doctor.retention import Retention
 from course_utils.doctor.rhythm import closely
@@ -62,19 +62,19 @@ class Observer:
         self._layers, self._terms = Layers(self._ledger), Terms(self._ledger, self.gradients)
         self._heads = Heads(self._ledger, self._batches)
         self._calls = Calls(self._ledger, self._batches)
-        self._updates, self._backwards, self._refused = list[Update](), list[Backward](), list[Refused]()
+        self._updates, self._passes, self._refused = list[Update](), Passes(), list[Refused]()
         self._zeroings, self._by_hand = 0, list[int]()
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
         self._clips, self._averages = Clips(), Averages()
-        self._roots = deque[int](maxlen=200)  # running numbers of the losses of earlier passes
-        self._passes: dict[int, int] = {}  # the number of a pass by that of the gradients
-        self._again = self._operations = 0
         self._input: Tensor | None = None
         self._strip = self._stumble = ""
         self._sums = Sums(self.gradients)
-        self._handlers: dict[type[events.Event], Callable[[Any], object]] = {
+        self._handlers = self._hearing()
+
+    def _hearing(self) -> dict[type[events.Event], Callable[[Any], object]]:
+        return {
             events.ForwardBegins: self._forward_begins,
             events.ForwardEnded: self._forward_ended,
             events.LossComputed: self._loss_computed,
@@ -189,20 +189,15 @@ class Observer:
             self._origin.backward_begins(loss, self.gradients.tensors(), self.step)
 
     def _backward_ended(self, event: events.BackwardEnded) -> None:
+        losses = several(event.losses)
         if event.error is not None:
-            attached = any(loss.grad_fn is not None for loss in several(event.losses))
-            failure = first_line(event.error)
-            self._backwards.append(Backward(self.step, (), 0, self.gradients.trainable(), attached, failure))
-            self._roots.clear()
+            self._passes.failed(losses, self.step, self.gradients.trainable(), first_line(event.error))
             return
-        latest = max(map(sequence, several(event.losses)), default=-1)
+        latest = max(map(sequence, losses), default=-1)
         reached = self.gradients.after_backward()
         optimizers = tuple(sorted({number for watched in reached for number in watched.optimizers}))
-        self._passes[self.gradients.passes - 1] = len(self._backwards)
-        trainable = self.gradients.trainable()
-        self._backwards.append(
-            Backward(self.step, optimizers, len(reached), trainable, latest >= 0, "", self._again, self._operations)
-        )
+        done = Backward(self.step, optimizers, len(reached), self.gradients.trainable(), attached=latest >= 0)
+        self._passes.ended(done, self.gradients.passes - 1)
         if self.closely or self._updates[-1].backwards != 1:
             gradients = [g for g in map(self.optimizers.one_gradient, optimizers) if g is not None]
             if gradients and (self.closely or gradients[0].device.type == "cpu"):
@@ -235,13 +230,13 @@ class Observer:
         self.optimizers.begins(optimizer, self.gradients)
         snapshot = vitals.Snapshot(parameters_of(optimizer)) if self.closely else None
         update = self.gradients.before_step(optimizer, number)
-        self._in_step[number] = _Begun(update, len(self._backwards), snapshot)
+        self._in_step[number] = _Begun(update, len(self._passes), snapshot)
 
     def _step_ended(self, event: events.StepEnded) -> None:
         optimizer = event.optimizer
         number = self.optimizers.number(optimizer)
         begun = self._in_step.pop(number, None)
-        if begun is None or len(self._backwards) > begun.backwards:
+        if begun is None or len(self._passes) > begun.backwards:
             # The step began before the block, or a closure has computed the gradients inside it.
             update = self.gradients.before_step(optimizer, number)
         else:
@@ -282,10 +277,23 @@ class Observer:
         complete = self.open and stop is None
         self._calls.finish(complete=complete)
         self.schedulers.look_around(self.optimizers, self.gradients)
+        return replace(
+            self._gathered(),
+            updates=tuple(self._updates),
+            refused=tuple(self._refused),
+            zeroings=self._zeroings,
+            hand_updates=len(self._by_hand),
+            strip=self._strip,
+            stop=stop,
+            complete=complete,
+            stumble=self._stumble,
+        )
+
+    def _gathered(self) -> Recording:
+        """What each part has to say."""
         noted = self._ledger.measures()
         return Recording(
-            updates=tuple(self._updates),
-            backwards=self._judged_backwards(),
+            backwards=self._passes.facts(self.gradients.lost),
             forwards=self._calls.forwards(),
             tensors=self.gradients.facts(),
             models=self.models.facts(self._layers.of_models),
@@ -296,7 +304,6 @@ class Observer:
             measures=tuple(measure for measure in noted if not isinstance(measure, measures.Fingerprints)),
             survivors=self._retention.counts(),
             overlap=overlaps([m for m in noted if isinstance(m, measures.Fingerprints)], self._by_hand, self.step),
-            refused=tuple(self._refused),
             not_finite=self._origin.found,
             kept_states=self._states.facts(),
             onto_itself=self._states.onto_itself,
@@ -309,18 +316,8 @@ class Observer:
             clipping=self._clips.facts(),
             relabelled=self._batches.relabelled,
             foreign=self.gradients.foreign,
-            zeroings=self._zeroings,
-            hand_updates=len(self._by_hand),
             period=self._batches.period,
-            strip=self._strip,
-            stop=stop,
-            complete=complete,
-            stumble=self._stumble,
         )
-
-    def _judged_backwards(self) -> tuple[Backward, ...]:
-        lost = {self._passes[number] for number in self.gradients.lost if number in self._passes}
-        return tuple(replace(one, lost=True) if i in lost else one for i, one in enumerate(self._backwards))
 
     def _forward(self, module: nn.Module, batch: Tensor | None, first: Tensor | None, output: Tensor) -> None:
         self._letter("F")
@@ -328,7 +325,7 @@ class Observer:
         self._states.used(module, self.step)
         self._averages.called(module, model, learning=output.requires_grad, step=self.step)
         self.gradients.watch_model(module, model, again=self.closely)
-        after = bool(self._backwards)
+        after = len(self._passes) > 0
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)
         call = Call(kind, sequence(output), self.step)
         scale = None if first is None or self._origin.made(first) else vitals.of_inputs(first)
@@ -357,8 +354,7 @@ class Observer:
         self._retention.learned(behind, self.step)
         numbers = {int(node._sequence_nr()) for node in passed}
         self._sums.backward_begins(loss, numbers, self.step, closely=self.closely)
-        self._operations, self._again = len(passed), len(numbers.intersection(self._roots))
-        self._roots.append(sequence(loss))
+        self._passes.begins(loss, len(passed), numbers)
         known = self._loss_values
         values = {call.sequence: known[call.sequence] for call in behind if call.sequence in known}
         if loss.dim() == 0:

@@ -48,18 +48,11 @@ def _of_one(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:
     if not trained:
         return ()
     training = {look.of for look in looks if isinstance(look, TrainedOn)}
-    measured: dict[Owner, list[list[_Key]]] = defaultdict(list)
-    before: dict[Owner, list[bool]] = defaultdict(list)
-    learned: set[_Key] = set()
+    measured: dict[Owner, list[MeasuredOn]] = defaultdict(list)
     for look in looks:
-        keys = _keys(look)
         if isinstance(look, MeasuredOn):
-            measured[look.of].append(keys)
-            before[look.of] += [key in learned for key in keys]
-        else:
-            learned.update(keys)
-    last = {look.of: look.step for look in looks if isinstance(look, MeasuredOn)}
-    first = {look.of: look.step for look in reversed(looks) if isinstance(look, MeasuredOn)}
+            measured[look.of].append(look)
+    earlier = _known_before(looks)
     facts = Overlap(
         batches=len({tuple(batch) for batch in batches}),
         distinct=len({first for first, _ in trained}) / len(trained),
@@ -67,16 +60,27 @@ def _of_one(looks: Sequence[Fingerprints]) -> tuple[Overlap, ...]:
     )
     return tuple(
         replace(
-            _compared(batch, trained, facts),
+            _compared([_keys(look) for look in those], trained, facts),
             measured_by=of[1] if isinstance(of, tuple) else None,
             same_source=of in training and of != (of[0], None) if isinstance(of, tuple) else False,
             folds=_left([look for look in looks if isinstance(look, TrainedOn) or look.of == of]),
-            earlier=sum(before[of]) / max(1, len(before[of])),
-            first=first[of],
-            last=last[of],
+            earlier=earlier[of],
+            first=those[0].step,
+            last=those[-1].step,
         )
-        for of, batch in measured.items()
+        for of, those in measured.items()
     )
+
+
+def _known_before(looks: Sequence[Fingerprints]) -> dict[Owner, float]:
+    """For each source that was measured on: the share of its images that had been trained on by then."""
+    learned, known = set[_Key](), defaultdict[Owner, list[bool]](list)
+    for look in looks:
+        if isinstance(look, MeasuredOn):
+            known[look.of] += [key in learned for key in _keys(look)]
+        else:
+            learned.update(_keys(look))
+    return {of: sum(those) / max(1, len(those)) for of, those in known.items()}
 
 
 def _left(looks: Sequence[Fingerprints]) -> int:

@@ -147,14 +147,14 @@ def _tensors(state: Any) -> list[Tensor]:
 
 
 def _copied(state: Any) -> bool:
-    """Whether another dict holds tensors of the same names in a memory of its own.
+    """Whether another dict holds tensors of the names in ``state``, which has some, in a memory of its own.
 
     A foreign object is known by its type: asked for its class or its items, a proxy would answer for another or raise.
     """
-    name, tensor = next((pair for pair in state.items() if isinstance(pair[1], Tensor)), ("", None))
+    name, tensor = next(pair for pair in state.items() if isinstance(pair[1], Tensor))
     for thing in gc.get_objects():
-        if tensor is not None and issubclass(type(thing), dict) and thing is not state and dict.__contains__(thing, name):
-            other = dict.get(thing, name)
+        if issubclass(type(thing), dict) and thing is not state and dict.__contains__(thing, name):
+            other: Any = dict.get(thing, name)
             copied = issubclass(type(other), Tensor) and other.data_ptr() != tensor.data_ptr()
             if copied and dict.keys(thing) == state.keys():
                 return True
