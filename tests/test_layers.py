@@ -89,3 +89,18 @@ def test_the_loop_and_the_data_need_neither_torchvision_nor_matplotlib():
         "print([m for m in ('torchvision', 'matplotlib', 'ipywidgets') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def lines_of(function):
+    """The lines of a function's body, without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_no_module_has_over_400_lines_and_no_function_over_30():
+    long = [str(path) for path in files() if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files()}
+    functions = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)
+                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]  # fmt: skip
+    assert len(functions) > 1000
+    assert long + [f"{path}: {node.name}" for path, node in functions if lines_of(node) > 30] == []
