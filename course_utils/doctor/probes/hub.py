@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any, Protocol
+from threading import Lock, get_ident
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from course_utils.doctor.events import Event
 from course_utils.doctor.probes.install import install
+from course_utils.doctor.probes.threads import THREADS, strangers
 
 __all__ = ["HUB", "Hub", "Listener"]
 
@@ -29,49 +31,67 @@ class Listener(Protocol):
         """``hear`` has raised ``error``."""
 
 
+class _Place(NamedTuple):
+    """Where an observer listens."""
+
+    observer: Listener
+    thread: int  #: that has opened the block
+    strangers: frozenset[int | None]  #: threads that were there before it
+
+
 class Hub:
     """The observers of this process. There is one hub, because there is one torch to observe."""
 
     def __init__(self) -> None:
-        self._observers: list[Listener] = []
+        self._observers: list[_Place] = []
         self._installed = ExitStack()
-        self._muted = False
+        self._changing = Lock()
 
     def enter(self, observer: Listener) -> None:
-        """Let ``observer`` hear of everything from now on."""
-        if not self._observers:
-            with ExitStack() as stack:  # undone at once if one of the probes cannot be installed
-                install(stack, self.tell, self._looks_inside)
-                self._installed = stack.pop_all()
-        self._observers.append(observer)
+        """Let ``observer`` hear from now on of all that happens in this thread, and in those that may work for it."""
+        with self._changing:
+            if not self._observers:
+                with ExitStack() as stack:  # undone at once if one of the probes cannot be installed
+                    install(stack, self.tell, self._looks_inside)
+                    self._installed = stack.pop_all()
+            self._observers.append(_Place(observer, THREADS.open(), strangers()))
 
     def leave(self, observer: Listener) -> None:
         """Let ``observer`` hear no more; after the last one torch is as it was."""
-        self._observers = [other for other in self._observers if other is not observer]
-        if not self._observers:
-            self._installed.close()
+        with self._changing:
+            for place in [place for place in self._observers if place.observer is observer]:
+                THREADS.close(place.thread)
+            self._observers = [place for place in self._observers if place.observer is not observer]
+            if not self._observers:
+                self._installed.close()
 
     @contextmanager
     def muted(self) -> Iterator[None]:
         """A block of which no observer hears: what the doctor itself tries out on a copy."""
-        before, self._muted = self._muted, True
+        amid = THREADS.amid()
+        before, amid.trial = amid.trial, True
         try:
             yield
         finally:
-            self._muted = before
+            amid.trial = before
+
+    def _listeners(self) -> list[Listener]:
+        """Who hears of what happens in this thread."""
+        here, number = THREADS.here(), get_ident()
+        places = [place for place in self._observers if here in (None, place.thread) and number not in place.strangers]
+        return [place.observer for place in places if place.observer.open]
 
     def _looks_inside(self, model: nn.Module) -> bool:
-        return any(observer.open and observer.looks_inside(model) for observer in self._observers)
+        return any(observer.looks_inside(model) for observer in self._listeners())
 
     def tell(self, event: Event) -> None:
         """Report ``event`` to all observers. One that fails is closed and says so in its report."""
-        for observer in () if self._muted or _transformed() else tuple(self._observers):
-            if observer.open:
-                try:
-                    with torch.no_grad(), _unobserved():
-                        observer.hear(event)
-                except Exception as error:  # the training must not suffer from an error of the doctor
-                    observer.stumbled(error)
+        for observer in () if THREADS.trying() or _transformed() else self._listeners():
+            try:
+                with torch.no_grad(), _unobserved():
+                    observer.hear(event)
+            except Exception as error:  # the training must not suffer from an error of the doctor
+                observer.stumbled(error)
 
 
 def _unobserved() -> AbstractContextManager[Any]:

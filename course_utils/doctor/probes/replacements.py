@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from course_utils.doctor import events
+from course_utils.doctor.probes.threads import THREADS
 from course_utils.doctor.registry import kinds
 from course_utils.doctor.values import readable, several
 from course_utils.reading import Readable, Source
@@ -58,7 +59,7 @@ def replaced(wanted: Wanted) -> list[tuple[Any, str, Make]]:
     schedulers = [(kind, "step", _scheduler_step) for kind in kinds(LRScheduler) if "step" in vars(kind)]
     return [
         *((torch.jit, name, _scripting) for name in ("script", "trace")),
-        (nn.Module, "__call__", functools.partial(_call, _Calls(wanted))),
+        (nn.Module, "__call__", functools.partial(_call, wanted)),
         *heads,
         *schedulers,
         (ReduceLROnPlateau, "__init__", functools.partial(_made, events.SchedulerMade)),
@@ -82,28 +83,23 @@ def replaced(wanted: Wanted) -> list[tuple[Any, str, Make]]:
     ]
 
 
-class _Calls:
-    """Which call comes from outside any other module? What it calls in turn is told where that is ``wanted``."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted, self.inside = wanted, False
-        self.model: nn.Module | None = None  #: that is being called from outside
-
-
-def _call(calls: _Calls, original: Any, tell: Tell) -> Any:
+def _call(wanted: Wanted, original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or _running or (calls.model is not None and not calls.inside):
+        if torch.compiler.is_compiling() or THREADS.passing():
             return original(self, *args, **kwargs)
-        if outermost := calls.model is None:
-            calls.model, calls.inside = self, calls.wanted(self)
+        amid = THREADS.amid()
+        if amid.model is not None and not amid.inside:
+            return original(self, *args, **kwargs)
+        if outermost := amid.model is None:
+            amid.model, amid.inside = self, wanted(self)
         output = None
         tell(events.ForwardBegins(self, args, outermost))
         try:
             output = original(self, *args, **kwargs)
         finally:
             if outermost:
-                calls.model = None
+                amid.model = None
             tell(events.ForwardEnded(self, args, output, outermost))
         return output
 
@@ -188,15 +184,13 @@ def _stretched(one: Tensor, other: Tensor) -> bool:
     return low.dim() == 1 < len(low) and tuple(high.shape) == (len(low), 1)
 
 
-_running: list[bool] = []  # a pass through a checkpoint calls its part of the model again, and has passes of its own
-
-
 def _backward(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        if _running or not all(map(readable, several(tensors))):
+        if THREADS.passing() or not all(map(readable, several(tensors))):
             return original(tensors, *args, **kwargs)
-        _running.append(True)
+        amid = THREADS.amid()
+        amid.backward = True
         tell(events.BackwardBegins(tensors))
         try:
             original(tensors, *args, **kwargs)
@@ -204,7 +198,7 @@ def _backward(original: Any, tell: Tell) -> Any:
             tell(events.BackwardEnded(tensors, error))
             raise
         finally:
-            _running.clear()
+            amid.backward = False
         tell(events.BackwardEnded(tensors))
         return None
 
@@ -239,22 +233,20 @@ def _made(event: Callable[[Any], events.Event], original: Any, tell: Tell) -> An
     return made
 
 
-_stepping: list[LRScheduler] = []  # a SequentialLR steps others inside its own step
-
-
 def _scheduler_step(original: Any, tell: Tell) -> Any:
     @functools.wraps(original)
     def step(self: LRScheduler, *args: Any, **kwargs: Any) -> Any:
-        if _stepping:
+        amid = THREADS.amid()
+        if amid.scheduler:
             return original(self, *args, **kwargs)
-        _stepping.append(self)
+        amid.scheduler = True
         try:
             result = original(self, *args, **kwargs)
         except Exception as error:
             tell(events.SchedulerStepped(self, error))
             raise
         finally:
-            _stepping.pop()
+            amid.scheduler = False
         metric = (*args, kwargs.get("metrics"), None)[0] if isinstance(self, ReduceLROnPlateau) else None
         tell(events.SchedulerStepped(self, metric=None if metric is None else float(metric)))
         return result
