@@ -198,7 +198,9 @@ WRONG_PRODUCTS = {
     "got 'H v'": lambda *a: "H v",
     "your function raised": lambda loss, w, v: torch.autograd.grad(loss(w), v),
     "expected a function": 3,
-    "your function raised RuntimeError": lambda loss, w, v: torch.autograd.grad(gradient(loss, w) @ v, w)[0],
+    "create_graph=True": lambda loss, w, v: torch.autograd.grad(torch.autograd.grad(loss(w), w)[0] @ v, w)[0],
+    "for a linear loss the gradient": lambda loss, w, v: torch.autograd.grad(gradient(loss, w) @ v, w)[0],
+    "w or v was changed": lambda loss, w, v: [hvp(loss, w, v), v.zero_()][0],
     "for the sum of w^4 H v is": lambda loss, w, v: hvp(loss, torch.zeros_like(w).requires_grad_(), v),
 }
 
@@ -234,12 +236,55 @@ def by_length(product, v, steps):
     return length
 
 
+def as_it_goes(product, v, steps):
+    """The quotient of every step; the last one counts."""
+    for _ in range(steps):
+        image = product(v)
+        value, v = v @ image / (v @ v), image / image.norm()
+    return value
+
+
+def by_largest_number(product, v, steps):
+    """Divided by the number that is largest in size, which tends to the eigenvalue itself."""
+    for _ in range(steps):
+        v = product(v)
+        scale = v[v.abs().argmax()]
+        v = v / scale
+    return scale
+
+
+RIGHT_POWERS = {
+    "as it goes": as_it_goes,
+    "by its largest number": by_largest_number,
+    "one step fewer, and the last": lambda product, v, steps: power(product, v, steps - 1),
+    "asked twice": lambda product, v, steps: (
+        [v := product(v) / product(v).norm() for _ in range(steps)][-1] @ product(v)
+    ),
+    "in numpy": lambda product, v, steps: power(lambda u: product(u), v.clone(), steps).numpy(),
+    "the length with its sign": lambda product, v, steps: power(
+        product, v, steps, end=lambda product, v: product(v).norm() * (v @ product(v)).sign()
+    ),
+}
+
+
+def basis(product, v):
+    return [product(row) for row in torch.eye(len(v), dtype=v.dtype)]
+
+
 WRONG_POWERS = {
     "beyond all bounds": lambda *a: power(*a, normalise=False),
-    "too few": lambda *a: power(*a, do=0),
-    "1 products are too few": lambda product, v, steps: product(v).norm() / 1e3,
+    "of 1 products 0 were": lambda *a: power(*a, do=0),
+    "of 1 products 0 were of the last one's v": lambda product, v, steps: product(v).norm() / 1e3,
+    "of 40 products 0": lambda product, v, steps: [product(v) / v for _ in range(steps)][-1].max(),
+    "of 4 products 0 were": lambda product, v, steps: max(torch.stack(basis(product, v)).diagonal()),
+    "of 4 products": lambda product, v, steps: torch.linalg.eigvalsh(torch.stack(basis(product, v)))[-1],
+    "too few for 40 steps": lambda product, v, steps: power(product, v, steps // 2),
+    "101 products are too many": lambda *a: power(*a, do=100),
     "squared": lambda *a: power(*a, end=lambda product, v: v @ product(product(v))),
     "the length of v": lambda *a: power(*a, end=lambda product, v: v.norm()),
+    "the sign is lost": by_length,
+    "a negative eigenvalue can win": lambda *a: power(*a, end=lambda product, v: product(v).norm()),
+    "take v . H v and no length": lambda *a: -power(*a),
     "never called": lambda product, v, steps: 7.0,
     "got 3.5": lambda *a: power(*a) / 2,
     "return one number": lambda *a: power(*a, end=lambda product, v: v),
@@ -247,7 +292,6 @@ WRONG_POWERS = {
     "got 'seven'": lambda *a: "seven",
     "ZeroDivisionError": lambda *a: 1 / 0,
     "expected a function": None,
-    "got -7": lambda *a: -power(*a),
 }
 
 
@@ -256,7 +300,7 @@ def test_a_right_eigenvalue_passes_in_every_honest_form(form):
     assert check_largest_eigenvalue(lambda *a: form(float(power(*a))))
 
 
-@pytest.mark.parametrize("answer", [by_length, lambda *a: power(*a, do=60), lambda *a: power(*a, do=39)])
+@pytest.mark.parametrize("answer", RIGHT_POWERS.values(), ids=RIGHT_POWERS)
 def test_power_iteration_may_be_written_in_other_ways(answer):
     assert check_largest_eigenvalue(answer)
 

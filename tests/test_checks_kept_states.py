@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Adam
 
-from course_utils.checks.practice import check_ema_update, check_take_checkpoint
+from course_utils.checks.kept_states import check_ema_update, check_take_checkpoint
 from tests.helpers.answers import Answer, is_named, nothing
 
 # --------------------------------------------------------------------------------------------------------- a checkpoint
@@ -56,6 +56,7 @@ RIGHT_CHECKPOINTS: dict[str, Answer] = {
     "the scheduler as it is": lambda m, o, s: {**states(m, o, s), "scheduler": s.state_dict()},
     "the scheduler as dict": lambda m, o, s: {**states(m, o, s), "scheduler": dict(s.state_dict())},
     "on the cpu": partial(states, keep=lambda state: cloned(copy.copy(state))),
+    "more beside them": lambda *parts: {**states(*parts), "epoch": 3, "rng": torch.get_rng_state()},
     "twice": lambda *parts: copy.deepcopy(states(*parts)),
     "numpy and back": lambda m, *rest: {
         **states(m, *rest),
@@ -87,6 +88,19 @@ WRONG_CHECKPOINTS: dict[str, tuple[Answer, str]] = {
         lambda m, o, s: {**states(m, o, s), "model": {n: p.detach().clone() for n, p in m.named_parameters()}},
         '"model" is not what',
     ),
+    "a part of the scheduler": (
+        lambda m, o, s: {**states(m, o, s), "scheduler": {"last_epoch": s.last_epoch}}, '"scheduler" has no'
+    ),
+    "an empty memory": (
+        lambda m, o, s: {**states(m, o, s), "optimizer": Adam(m.parameters(), lr=0.05).state_dict()},
+        "its numbers are not those of optimizer.state_dict()",
+    ),
+    "half of the weights": (
+        lambda m, o, s: {**states(m, o, s), "model": {n: v / 2 for n, v in m.state_dict().items()}},
+        "its numbers are not those of model.state_dict()",
+    ),
+    "a frozen model": (lambda m, o, s: states(m.requires_grad_(False), o, s), "must require a gradient"),
+    "a model in evaluation mode": (lambda m, o, s: states(m.eval(), o, s), "evaluation mode"),
     "half precision": (
         lambda m, o, s: {**states(m, o, s), "model": {n: v.half() for n, v in m.state_dict().items()}},
         '"model" is not as it was',
@@ -192,6 +206,15 @@ def the_running_mean_alone(average: nn.Module, model: nn.Module, beta: float) ->
     average[1].running_mean.copy_(model[1].running_mean)
 
 
+def replaced_by_graphs(average: nn.Module, model: nn.Module, beta: float) -> None:
+    for name, fast in model.named_parameters():
+        owner, _, last = name.rpartition(".")
+        module = average.get_submodule(owner)
+        slow = getattr(module, last)
+        module._parameters.pop(last, None)
+        setattr(module, last, beta * slow + (1 - beta) * fast)
+
+
 WRONG_AVERAGES: dict[str, tuple[Answer, str]] = {
     "nothing": (nothing, "has not moved"),
     "a copy": (partial(averaged, rule=lambda slow, fast, beta: slow.copy_(fast)), "equals the model's"),
@@ -210,6 +233,8 @@ WRONG_AVERAGES: dict[str, tuple[Answer, str]] = {
     ),
     "new tensors": (new_parameters, "must be changed in place"),
     "the model too": (into_the_model, "the model itself was changed"),
+    "parameters with a graph": (replaced_by_graphs, "must be changed in place"),
+    "the model in evaluation mode": (lambda a, m, beta: averaged(a, m.eval(), beta), "evaluation mode"),
     "the first alone": (
         lambda a, m, beta: averaged(a[0], m[0], beta), "1.weight of the average has not moved"
     ),

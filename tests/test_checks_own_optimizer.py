@@ -28,6 +28,7 @@ def lion(**changed: Any) -> type[Optimizer]:
             "memory": lambda self, p: self.state[p].setdefault("m", torch.zeros_like(p)),
             "gradient": lambda p: p.grad,
             "ask": lambda closure: torch.enable_grad()(closure)(),
+            "walked": lambda group: group["params"],
             **changed,
         }
 
@@ -40,7 +41,7 @@ def lion(**changed: Any) -> type[Optimizer]:
             loss = parts["ask"](closure) if closure else None
             for group in self.param_groups:
                 options = parts["options"](self, group)
-                for p in group["params"]:
+                for p in parts["walked"](group):
                     g = parts["gradient"](p)
                     if g is None:
                         continue
@@ -111,6 +112,13 @@ def test_lion_may_be_written_in_any_way(answer: type[Optimizer]) -> None:
     assert check_lion(answer)
 
 
+class ClearsGradients(ByFormula):
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+        loss = super().step(closure)
+        self.zero_grad()
+        return loss
+
+
 class Stub(Optimizer):
     def __init__(self, params: Any, lr: float = 1e-4, betas: Any = (0.9, 0.99), weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
@@ -119,16 +127,36 @@ class Stub(Optimizer):
         raise NotImplementedError
 
 
-HIDDEN: dict[int, Tensor] = {}
+HIDDEN: dict[Any, Tensor] = {}
 
 
 def outside(self: Any, p: Tensor) -> Tensor:
     """A memory that is not part of the state."""
-    return HIDDEN.setdefault(id(p), torch.zeros_like(p))
+    return HIDDEN.setdefault((id(p), p.shape), torch.zeros_like(p))
 
 
 def first_group(self: Any, group: Any) -> Any:
     return self.param_groups[0]
+
+
+def one_of_the_first(option: str) -> Any:
+    return lambda self, group: {**group, option: self.param_groups[0][option]}
+
+
+def one_of_the_defaults(option: str) -> Any:
+    return lambda self, group: {**group, option: self.defaults[option]}
+
+
+def last_group_alone(group: Any) -> Any:
+    return group["params"] if group["lr"] < 0.01 else []
+
+
+def until_a_hundred(self: Any, p: Tensor) -> Tensor:
+    """Remembers for 100 steps, as if more were never asked for."""
+    state = self.state[p]
+    state["n"] = state.get("n", 0) + 1
+    held: Tensor = state.setdefault("m", torch.zeros_like(p))
+    return held if state["n"] <= 100 else held.zero_()
 
 
 def with_zero_for_none(p: Tensor) -> Tensor:
@@ -141,16 +169,27 @@ WRONG: dict[str, tuple[Any, str]] = {
     "an instance": (SGD([torch.ones(1)]), "expected a subclass"),
     "no optimizer": (dict, "expected a subclass"),
     "SGD": (SGD, "TypeError"),
-    "Adam": (Adam, "weight_decay has no effect"),
-    "no sign": (lion(direction=lambda m, g, beta: beta * m + (1 - beta) * g), "differs from p - lr"),
+    "Adam": (Adam, "the decay goes through the sign"),
+    "no sign": (lion(direction=lambda m, g, beta: beta * m + (1 - beta) * g), "the sign is missing"),
+    "the sign of the sign's size": (lion(direction=lambda m, g, beta: g.abs().sign()), "differs from p - lr"),
     "no decay": (lion(decayed=lambda p, lr, decay: p), "weight_decay has no effect"),
-    "decay without lr": (lion(decayed=lambda p, lr, decay: p.mul_(1 - decay)), "no number may move by more than lr"),
-    "options of the first group": (lion(options=first_group), "the second group does not use its own lr"),
+    "decay without lr": (lion(decayed=lambda p, lr, decay: p.mul_(1 - decay)), "the decay is not multiplied by lr"),
+    "decay away from zero": (lion(decayed=lambda p, lr, decay: p.mul_(1 + lr * decay)), "away from zero"),
+    "decay of the first group": (lion(options=one_of_the_first("weight_decay")), "does not use its own weight_decay"),
+    "betas of the first group": (lion(options=one_of_the_first("betas")), "does not use its own betas"),
+    "lr of the first group": (lion(options=one_of_the_first("lr")), "does not use its own lr"),
+    "decay of the defaults": (lion(options=one_of_the_defaults("weight_decay")), "does not use its own weight_decay"),
+    "the first parameter alone": (lion(walked=lambda group: group["params"][:1]), "a part of the parameters"),
+    "the last group alone": (lion(walked=last_group_alone), "a part of the parameters"),
+    "a hundred steps alone": (lion(memory=until_a_hundred), "another way"),
+    "the gradient cleared": (ClearsGradients, "step changes p.grad"),
+    "options of the first group": (lion(options=first_group), "the first step differs"),
     "no memory": (lion(memory=lambda self, p: torch.zeros_like(p)), "later ones forget m"),
     "memory outside of the state": (lion(memory=outside), "another way"),
     "betas swapped": (
         lion(
-            direction=lambda m, g, beta: m.lerp(g, 1 - 0.95).sign(), remember=lambda m, g, beta: m.lerp_(g, 1 - 0.8)
+            direction=lambda m, g, beta: m.lerp(g, 1 - (0.95 if beta == 0.8 else 0.9)).sign(),
+            remember=lambda m, g, beta: m.lerp_(g, 1 - (0.8 if beta == 0.95 else 0.6)),
         ),
         "after 100 steps p is not",
     ),

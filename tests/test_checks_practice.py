@@ -116,6 +116,12 @@ def old_and_new(model: nn.Sequential, classes: int, lr: float) -> SGD:
     return optimizer
 
 
+def frozen_head(model: nn.Sequential, classes: int, lr: float) -> SGD:
+    optimizer = two_groups(model, classes, lr)
+    model[-1].requires_grad_(False)
+    return optimizer
+
+
 WRONG_TUNINGS: dict[str, tuple[Answer, str]] = {
     "too early": (too_early, "does not hold 3.weight, 3.bias"),
     "the old head too": (old_and_new, "no longer in the model"),
@@ -140,6 +146,11 @@ WRONG_TUNINGS: dict[str, tuple[Answer, str]] = {
     "Adam": (lambda m, c, lr: Adam(two_groups(m, c, lr).param_groups), "return the SGD"),
     "the groups": (lambda m, c, lr: two_groups(m, c, lr).param_groups, "return the SGD"),
     "another body": (body_made_anew, "the body is no longer what it was"),
+    "a frozen head": (frozen_head, "3.weight, 3.bias must require a gradient"),
+    "a frozen body": (lambda m, c, lr: two_groups(m.requires_grad_(False), c, lr), "0.weight, 0.bias"),
+    "uphill": (partial(two_groups, maximize=True), "maximize must stay False"),
+    "dampened": (partial(two_groups, dampening=0.9), "dampening must stay 0"),
+    "in evaluation mode": (lambda m, c, lr: two_groups(m.eval(), c, lr), "evaluation mode"),
     "a layer more": (lambda m, c, lr: [m.append(nn.ReLU()), SGD(m.parameters(), lr=lr)][1], "the last layer must be"),
 }
 
@@ -174,13 +185,24 @@ right_groups = partial(split_by, lambda name, p: p.dim() > 1)
 RIGHT_GROUPS: dict[str, Answer] = {
     "dimensions": right_groups,
     "ndim": partial(split_by, lambda name, p: p.ndim >= 2),
-    "shape": partial(split_by, lambda name, p: len(p.shape) != 1),
+    "shape": partial(split_by, lambda name, p: len(p.shape) not in (0, 1)),
     "layers, tuples": by_layers,
     "a group each": lambda m, d: [{"params": [p], "weight_decay": d if p.dim() > 1 else 0.0} for p in m.parameters()],
     "the other way round": lambda m, d: right_groups(m, d)[::-1],
     "with an lr": lambda m, d: [{**group, "lr": 1e-3} for group in right_groups(m, d)],
     "with an empty group": lambda m, d: [*right_groups(m, d), {"params": [], "weight_decay": 1.0}],
-    "numel and rows": partial(split_by, lambda name, p: p.numel() > p.shape[0]),
+    "numel and rows": partial(split_by, lambda name, p: bool(p.shape) and p.numel() > p.shape[0]),
+    "iterators": lambda m, d: [{**group, "params": iter(group["params"])} for group in right_groups(m, d)],
+    "dicts": lambda m, d: [
+        {**group, "params": {str(k): p for k, p in enumerate(group["params"])}.values()} for group in right_groups(m, d)
+    ],
+    "a ParameterList": lambda m, d: [
+        {**group, "params": nn.ParameterList(group["params"])} for group in right_groups(m, d)
+    ],
+    "by yield": lambda m, d: (group for group in right_groups(m, d)),
+    "a tensor as decay": lambda m, d: [
+        {**group, "weight_decay": torch.tensor(group["weight_decay"])} for group in right_groups(m, d)
+    ],
     "0": lambda m, d: [right_groups(m, d)[0], {**right_groups(m, d)[1], "weight_decay": 0}],
     "names with the tensors": lambda m, d: [
         {**group, "params": [(name, p) for name, p in m.named_parameters() if any(p is q for q in group["params"])]}
@@ -204,13 +226,29 @@ WRONG_GROUPS: dict[str, tuple[Answer, str]] = {
     "matrices only": (partial(split_by, lambda name, p: p.dim() == 2), "0.weight of shape (4, 3, 3, 3)"),
     "a fixed decay": (lambda m, d: right_groups(m, 0.1), "must have weight_decay 0.02, got 0.1"),
     "a group missing": (lambda m, d: right_groups(m, d)[:1], "does not hold 0.bias, 1.weight, 1.bias, 3.bias"),
-    "one twice": (lambda m, d: [*right_groups(m, d), *right_groups(m, d)[:1]], "twice"),
-    "an iterator": (lambda m, d: [{"params": m.parameters(), "weight_decay": d}], "can be read only once"),
+    "one twice": (lambda m, d: [*right_groups(m, d), *right_groups(m, d)[:1]], "in more than one parameter group"),
+    "an iterator of all": (lambda m, d: [{"params": m.parameters(), "weight_decay": d}], "must have weight_decay 0"),
+    "all but vectors": (partial(split_by, lambda name, p: p.dim() != 1), "scale of shape () must have weight_decay 0"),
+    "no scalars": (
+        lambda m, d: [
+            {"params": [p for p in m.parameters() if p.dim() > 1], "weight_decay": d},
+            {"params": [p for p in m.parameters() if p.dim() == 1], "weight_decay": 0.0},
+        ],
+        "does not hold scale",
+    ),
+    "names alone": (
+        lambda m, d: [{"params": [name for name, _ in m.named_parameters()], "weight_decay": d}], "AdamW does not take",
+    ),
+    "a set": (lambda m, d: [{"params": {*m.parameters()}, "weight_decay": d}], "AdamW does not take"),
+    "lr 0": (lambda m, d: [{**right_groups(m, d)[0], "lr": 0.0}, right_groups(m, d)[1]], "would never learn"),
+    "a text": (lambda m, d: [{**group, "weight_decay": "0.1"} for group in right_groups(m, d)], "leave the quotes out"),
+    "None": (lambda m, d: [{**group, "weight_decay": None} for group in right_groups(m, d)], "gave None"),
     "no decay said": (lambda m, d: [right_groups(m, d)[0], {"params": right_groups(m, d)[1]["params"]}], "by default"),
     "one dict": (lambda m, d: right_groups(m, d)[0], "return a list of dicts"),
     "another model": (lambda m, d: right_groups(copy.deepcopy(m), d), "does not hold"),
     "an optimizer": (lambda m, d: SGD(right_groups(m, d)), "return a list of dicts"),
-}
+    "nothing": (nothing, "return a list of dicts"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("answer", "words"), WRONG_GROUPS.values(), ids=list(WRONG_GROUPS))
@@ -299,6 +337,22 @@ def test_an_update_may_be_made_in_any_way(answer: Answer) -> None:
     assert check_clipped_update(answer)
 
 
+def cleared_for_each(model: nn.Module, parts: Any, optimizer: Any, max_norm: float) -> None:
+    for images, labels in parts:
+        optimizer.zero_grad()
+        (cross_entropy(model(images), labels) / len(parts)).backward()
+    clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+
+
+def by_hand(model: nn.Module, parts: Any, optimizer: Any, max_norm: float) -> None:
+    """Not a step of the optimizer, but the same as one without momentum."""
+    accumulated(model, parts, SGD(model.parameters(), lr=0.0), max_norm)
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= optimizer.param_groups[0]["lr"] * p.grad
+
+
 WRONG_UPDATES: dict[str, tuple[Answer, str]] = {
     "no clip": (partial(accumulated, last=nothing), "the gradient is not cut"),
     "clip after the step": (partial(accumulated, last=nothing, after=clip_grad_norm_), "the gradient is not cut"),
@@ -309,10 +363,18 @@ WRONG_UPDATES: dict[str, tuple[Answer, str]] = {
     "nothing": (nothing, "do not move at all"),
     "no step": (lambda m, parts, o, limit: accumulated(m, parts, SGD(m.parameters(), lr=0.0), limit), "at all"),
     "the first part": (lambda m, parts, o, limit: accumulated(m, parts[:1], o, limit), "with 3 parts"),
+    "cleared for each part": (cleared_for_each, "the gradient of the last part alone arrives"),
+    "the last part": (lambda m, parts, *rest: accumulated(m, parts[-1:], *rest), "the last part alone"),
+    "an optimizer of its own": (
+        lambda m, parts, o, limit: accumulated(m, parts, SGD(m.parameters(), lr=o.param_groups[0]["lr"]), limit),
+        "made 0 steps of the given optimizer",
+    ),
+    "by hand": (by_hand, "made 0 steps of the given optimizer"),
+    "in evaluation mode": (lambda m, *rest: accumulated(m.eval(), *rest), "evaluation mode"),
     "a fixed limit": (lambda m, parts, o, limit: accumulated(m, parts, o, 1.0), "max_norm=0.05"),
     "a step for each part": (
         lambda m, parts, o, limit: [accumulated(m, [part], o, limit) for part in parts],
-        "with 3 parts",
+        "made 9 steps of the given optimizer; make one in each",
     ),
     "the maximum norm": (
         partial(accumulated, last=lambda ps, limit: clip_grad_norm_(ps, limit, norm_type=float("inf"))),

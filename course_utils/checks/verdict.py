@@ -28,6 +28,7 @@ __all__ = [
     "explained",
     "one_number",
     "row_of_numbers",
+    "said_by",
     "same_name",
     "same_number",
     "whole_number",
@@ -70,7 +71,7 @@ def explained(check: Callable[P, str]) -> Callable[P, Verdict]:
         except NotYetError as missing:
             return Verdict(passed=False, message=str(missing))
         except (Exception, SystemExit) as error:
-            return Verdict(passed=False, message=f"your answer could not be judged; it raised {_said_by(error)}")
+            return Verdict(passed=False, message=f"your answer could not be judged; it raised {said_by(error)}")
 
     return checked
 
@@ -90,10 +91,11 @@ def call(answer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except NotImplementedError as stub:
         raise NotYetError("the stub is still there; replace `raise NotImplementedError` by your lines") from stub
     except (Exception, SystemExit) as error:
-        raise NotYetError(f"your function raised {_said_by(error)}") from error
+        raise NotYetError(f"your function raised {said_by(error)}") from error
 
 
-def _said_by(error: BaseException) -> str:
+def said_by(error: BaseException) -> str:
+    """The kind of ``error`` and what it says, cut where that is long."""
     return textwrap.shorten(f"{type(error).__name__}: {error}", SHOWN_LETTERS)
 
 
