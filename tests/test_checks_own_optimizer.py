@@ -135,6 +135,11 @@ def outside(self: Any, p: Tensor) -> Tensor:
     return HIDDEN.setdefault((id(p), p.shape), torch.zeros_like(p))
 
 
+def one_for_each_shape(self: Any, p: Tensor) -> Tensor:
+    held: Tensor = self.state[self.param_groups[0]["params"][0]].setdefault(str(p.shape), torch.zeros_like(p))
+    return held
+
+
 def first_group(self: Any, group: Any) -> Any:
     return self.param_groups[0]
 
@@ -169,7 +174,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "an instance": (SGD([torch.ones(1)]), "expected a subclass"),
     "no optimizer": (dict, "expected a subclass"),
     "SGD": (SGD, "TypeError"),
-    "Adam": (Adam, "the decay goes through the sign"),
+    "Adam": (Adam, "goes through the sign"),
     "no sign": (lion(direction=lambda m, g, beta: beta * m + (1 - beta) * g), "the sign is missing"),
     "the sign of the sign's size": (lion(direction=lambda m, g, beta: g.abs().sign()), "differs from p - lr"),
     "no decay": (lion(decayed=lambda p, lr, decay: p), "weight_decay has no effect"),
@@ -186,6 +191,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "options of the first group": (lion(options=first_group), "the first step differs"),
     "no memory": (lion(memory=lambda self, p: torch.zeros_like(p)), "later ones forget m"),
     "memory outside of the state": (lion(memory=outside), "another way"),
+    "one memory for each shape": (lion(memory=one_for_each_shape), "after 100 steps p is not"),
     "betas swapped": (
         lion(
             direction=lambda m, g, beta: m.lerp(g, 1 - (0.95 if beta == 0.8 else 0.9)).sign(),

@@ -20,7 +20,7 @@ _SETTINGS: tuple[dict[str, Any], ...] = (  # of the two groups
     {"lr": 0.02, "betas": (0.8, 0.95), "weight_decay": 0.3},
     {"lr": 0.005, "betas": (0.6, 0.9), "weight_decay": 0.8},
 )
-_SHAPES = ((3, 2), (4,), (2, 3), (5,), ())
+_SHAPES = ((3, 2), (4,), (2, 3), (3, 2), ())
 _GROUPS, _STILL = (0, 1, 0, 0, 1), 2  # the group of each parameter, and the one that never gets a gradient
 
 Formula = Callable[..., tuple[Tensor, Tensor]]
@@ -133,7 +133,7 @@ def _within_the_sign(p: Tensor, g: Tensor, m: Tensor, *, weight_decay: float, **
 
 _WRONG_STEPS: dict[str, Formula] = {
     "the first step moves nothing; write to p in place: p.add_(...), p.mul_(...)": lambda p, g, m, **_: (p, m),
-    "weight_decay has no effect; p shrinks by lr * weight_decay * p in a step": _with(0.0),
+    "weight_decay has no effect, or goes through the sign; p shrinks by lr * weight_decay * p in a step": _with(0.0),
     "the decay goes through the sign; p shrinks by lr * weight_decay * p in a step, beside it": _within_the_sign,
     "the decay is not multiplied by lr; p shrinks by lr * weight_decay * p in a step": _with(by_lr=False),
     "the sign is missing: in a step no number moves by more than lr, apart from the decay": _with(sign=False),
