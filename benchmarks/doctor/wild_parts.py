@@ -2,15 +2,15 @@
 
 from textwrap import indent
 
-from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
+from benchmarks.doctor.recipe import B, F, L, R, Recipe, S, Z, lines
 
-__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
-           "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED",
-           "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT",
-           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TWO", "WIDE", "attentive", "augmented", "averaged",
-           "carried", "clipped", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
-           "judged", "kept", "masked", "patient", "paused", "punished", "reader", "scaled", "sparse",
-           "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
+__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT", "CRITIC",
+           "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED", "MICRO", "NEXT",
+           "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT", "SQUARED", "SWAPPED", "TAGS",
+           "TOKENS", "TWO", "TWO_SIDES", "WIDE", "attentive", "augmented", "averaged", "carried", "clipped",
+           "deceived", "drawn", "dropping", "folded", "followed", "freeze_layers", "gambled", "gathered", "judged",
+           "kept", "masked", "patient", "paused", "planned", "punished", "reader", "scaled", "sparse", "stacked",
+           "summed", "two_terms", "typed", "validated"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 PLAN = "$sched = torch.optim.lr_scheduler."
@@ -49,6 +49,7 @@ MICRO = lines(F, "$loss = $loss_fn($out, $y)", "($loss / 4).backward()", R,
 SLOW = "slow.eval()\nwith torch.no_grad():\n    print(slow($X).argmax(dim=1))"
 LINEAR = "$built = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))\n$built($X[:2].float())"
 TWO = "those = list($model.parameters())\n$opt = $maker(those[2:], lr=$lr)\nother = $maker(those[:2], lr=$lr)"
+TWO_SIDES = "judge = nn.Linear(4, 1)\nother = $maker(judge.parameters(), lr=0.01)"
 JUDGE = "judge = nn.Linear(4, 1)\njudged = $maker(judge.parameters(), lr=0.01)"
 FREEZE = "for m in $model.modules():\n    if 'Norm' in type(m).__name__:\n        m.requires_grad_(False)"
 SHARE = "sampler = torch.utils.data.distributed.DistributedSampler($Y, num_replicas=2, rank=0)"
@@ -219,6 +220,26 @@ def kept(state: str) -> str:
     return f"if $losses[-1] < low:\n    low, best = $losses[-1], {state}"
 
 
+def followed(rule: str) -> str:
+    """A step after which an average of the weights is renewed."""
+    return lines(Z, F, L, B, S, R, f"for a, b in zip(slow.parameters(), $model.parameters()):\n    {rule}")
+
+
+def planned(recipe: Recipe) -> dict[str, object]:
+    """A plan of the learning rate for all steps of the training."""
+    peak = "0.1" if recipe.optimizer == "SGD" else "0.01"
+    plans = {"layer": f"OneCycleLR($opt, {peak}, total_steps=$steps)", "functional": "CosineAnnealingLR($opt, $steps)"}
+    return {"after": PLAN + plans[recipe.form], "epochs": 8}
+
+
+def deceived(first: str) -> str:
+    """A step that is also to deceive a judge, and one of the judge, before whose backward pass stands ``first``."""
+    return lines(F, "$loss = $loss_fn($out, $y) + 0.1 * F.softplus(-judge($out)).mean()", B, S, Z, R, first,
+                 "real = judge(F.one_hot($y, 4).float())",
+                 "(F.softplus(judge($out.detach())) + F.softplus(-real)).mean().backward()", "other.step()",
+                 "other.zero_grad()")  # fmt: skip
+
+
 def carried(state: str) -> str:
     """A step that hands its state on to the next."""
     return lines(Z, f"$out, state = $model($x, {state})", L, B, S, R)
@@ -241,8 +262,7 @@ def stacked(layers: str) -> str:
 
 def averaged(end: str = "") -> str:
     """A step after which another network follows slowly."""
-    follow = "for a, b in zip(slow.parameters(), $model.parameters()):\n    a.data.lerp_(b.data, 0.1)"
-    return lines(Z, F, L, B, S, R, follow, end)
+    return lines(followed("a.data.lerp_(b.data, 0.1)"), end)
 
 
 def paused(end: str = "") -> str:

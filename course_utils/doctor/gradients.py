@@ -56,6 +56,7 @@ class Gradients:
         self._wiped = False  # whether gradients that a step had used were all 0 when last looked at
         self._pass = 0
         self._open: dict[int, bool] = {}  # backward passes whose gradients are held, and whether a step has used them
+        self._reach: dict[int, frozenset[int]] = {}  # the optimizers whose parameters each pass has reached
         self.lost: set[int] = set()  #: backward passes whose gradients were cleared unused
         self.used: dict[int, set[int]] = {}  #: for each followed pass, the tensors whose gradients a step has used
         self._versions: dict[int, int] | None = None  # of each tensor, when things were settled
@@ -146,6 +147,7 @@ class Gradients:
                     watched.passes.add(self._pass)
                 if watched.first_sum is None:
                     reached.append(watched)
+        self._reach[self._pass] = frozenset(number for watched in reached for number in watched.optimizers)
         self._pass += 1
         return reached
 
@@ -179,6 +181,7 @@ class Gradients:
     def before_step(self, optimizer: Optimizer, number: int) -> Update:
         """What is known of an update of ``optimizer`` before its step: what it holds."""
         held = self.watch_optimizer(optimizer, number)
+        others = sum(self._holds_of_others(watched, number) for watched in held)
         empty = stale = frozen = 0
         for watched, parameter in zip(held, parameters_of(optimizer), strict=True):
             self._use(watched, parameter)
@@ -187,7 +190,13 @@ class Gradients:
             empty += not has_gradient or (watched.empty and not by_hand)
             stale += has_gradient and watched.mixed
             frozen += not parameter.requires_grad
-        return Update(number, tensors=len(held), empty=empty, stale=stale, frozen=frozen)
+        return Update(number, tensors=len(held), empty=empty, stale=stale, frozen=frozen, others=others)
+
+    def _holds_of_others(self, watched: Watched, number: int) -> bool:
+        """Whether the gradient holds a pass that another optimizer has stepped on, and one that did not reach that."""
+        used = [self._reach.get(one, frozenset()) for one in watched.passes if self._open.get(one)]
+        fresh = [self._reach.get(one, frozenset()) for one in watched.passes if self._open.get(one) is False]
+        return any(before - now - {number} for before in used for now in fresh)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """The gradients that ``optimizer`` holds are used now."""
@@ -271,6 +280,7 @@ class Gradients:
                 self.used[number].add(self._registry.number(parameter))
         if watched.passes and max(watched.passes) > 1000 and len(self._open) > 2000:
             self._open = {number: used for number, used in self._open.items() if number > self._pass - 1000}
+            self._reach = {number: reach for number, reach in self._reach.items() if number in self._open}
 
     def _watch(self, parameter: Tensor) -> Watched:
         number = self._registry.number(parameter)

@@ -49,6 +49,7 @@ class Update:
     frozen: int = 0  #: of them, with ``requires_grad=False``
     backwards: int = 1  #: backward passes that reached them since the previous step
     late: int = 0  #: of those passes, whose loss had been computed before the previous step
+    others: int = 0  #: tensors whose gradient holds, beside one of its own, one that another optimizer has stepped on
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +253,14 @@ class KeptState:
 
 @dataclass(frozen=True, slots=True)
 class AverageFacts:
-    """A model with batch normalisations that was measured and never trained."""
+    """A model that was measured and never trained."""
 
     model: int = 0
     moved: bool = True  #: whether its weights have changed all the same
-    still: bool = False  #: whether its batch statistics have not
+    still: bool = False  #: whether its batch statistics, if it has any, have not
     updates: int = 0  #: since it was first measured
+    times: int = 0  #: at how many different updates it was measured
+    copy_of: int | None = None  #: the model that is trained, and had these very weights before
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from course_utils.doctor.rules import (
     learning,
     measuring,
     memory,
+    objective,
     order,
     parameters,
     probed,
@@ -20,7 +21,8 @@ from course_utils.doctor.rules import (
 __all__ = ["PROBED", "RULES", "by_name", "catalogue"]
 
 _THEMES = (
-    order, heads, parameters, updating, scheduling, data, arrangement, learning, measuring, memory, copies, stopping
+    order, heads, parameters, updating, scheduling, data, arrangement, objective, learning, measuring, memory, copies,
+    stopping,
 )  # fmt: skip
 
 #: what shows in any loop, and what shows only where the model was tried out on copies

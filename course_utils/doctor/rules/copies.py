@@ -7,6 +7,7 @@ from course_utils.doctor.rules.effects import WILD
 from course_utils.doctor.words import count, names, number
 
 _STATE_LESSON = "05_optimizer_practice.ipynb, section 4"
+_LONG = 20  # updates between the first and the last measurement
 
 
 @rule(
@@ -65,6 +66,27 @@ def average_with_old_statistics(recording: Recording) -> str:
                 f"within {count(average.updates, 'step')} the weights of a {recording.models[average.model].kind} that "
                 "is only measured have changed, and no running mean or variance of it; those of the model that is "
                 "trained move at every step"
+            )
+    return ""
+
+
+@rule(
+    severity="warning",
+    title="What is measured is a copy of the model from before the training, and it never changes.",
+    why="An assignment such as slow = beta * slow + (1 - beta) * fast gives a name to a new tensor and leaves the "
+    "copy's own alone. Each measurement then gives the same number, however well the model learns.",
+    fix="with torch.no_grad():\n    for slow, fast in zip(average.parameters(), model.parameters()):\n"
+    "        slow.mul_(beta).add_(fast, alpha=1 - beta)      # in place",
+    lesson="05_optimizer_practice.ipynb, section 6",
+)
+def measured_copy_never_changes(recording: Recording) -> str:
+    """A model with the weights that the trained one began with is measured now and then, and stays as it is."""
+    for copy in recording.averages:
+        now_and_then = 3 <= copy.times <= 0.2 * copy.updates
+        if copy.copy_of is not None and now_and_then and not copy.moved and copy.updates >= _LONG:
+            return (
+                f"a {recording.models[copy.model].kind} with the weights that the trained model began with was called "
+                f"after {count(copy.times, 'different step')}, {copy.updates} apart, and no weight of it has changed"
             )
     return ""
 

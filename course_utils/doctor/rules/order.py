@@ -29,7 +29,7 @@ _DIVIDE = "loss = loss_fn(model(images), labels) / {k}\nloss.backward()         
     "point to the past, and the loss begins to swing or to explode.",
     fix=_LOOP,
     lesson="01_optimizer_overview.ipynb, section 3",
-    explains=(*WILD, "learning-rate-too-low"),
+    explains=(*WILD, "learning-rate-too-low", "gradient-of-another-loss"),
 )
 def missing_zero_grad(recording: Recording) -> str:
     """Steps used gradients to which earlier steps' gradients were still added."""
@@ -44,6 +44,29 @@ def missing_zero_grad(recording: Recording) -> str:
         f"{count(worst.tensors, 'parameter tensor')} still held what an earlier step had already used; "
         f"zero_grad was called {count(recording.zeroings, 'time')}"
     )
+
+
+@rule(
+    title="An optimizer also steps on the gradient of a loss that is meant for another one.",
+    why="The generator's loss goes through the discriminator, and leaves gradients there. Where these are not cleared "
+    "before the discriminator's own backward pass, its step learns to be deceived, too.",
+    fix="optimizer_d.zero_grad()          # right before its own backward pass, not after its step\n"
+    "loss_d.backward()\noptimizer_d.step()",
+    lesson="01_optimizer_overview.ipynb, section 3",
+    explains=WILD,
+)
+def gradient_of_another_loss(recording: Recording) -> str:
+    """In most steps the gradients held, beside the fresh ones, those of a loss that another optimizer stepped on."""
+    for optimizer in recording.optimizers:
+        updates = recording.updates_of(optimizer.number)
+        mixed = [update for update in updates if update.others and not update.stale]
+        if len(mixed) >= max(3, 0.5 * len(updates)):
+            return (
+                f"in {len(mixed)} of {count(len(updates), 'step')} of the {optimizer.kind} that holds "
+                f"{count(mixed[0].tensors, 'tensor')}, the gradients of {mixed[0].others} of them held two losses: one "
+                "of its own, and one before it, on which another optimizer had stepped"
+            )
+    return ""
 
 
 @rule(

@@ -12,6 +12,7 @@ from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count, number
 
 _PER_BATCH_BY_NATURE = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
+_WITH_AN_END = ("OneCycleLR", "CosineAnnealingLR", "LinearLR", "PolynomialLR")
 _SPENT = 0.0101  # of the largest lr: below it the plan is over
 _CADENCE_LESSON = "04_lr_scheduler.ipynb, section 2"
 
@@ -42,6 +43,29 @@ def scheduler_stepped_per_batch(recording: Recording) -> Evidence | None:
                 "    scheduler.step()          # with the optimizer, inside the same if",
             )
     return None
+
+
+@rule(
+    severity="warning",
+    title="The scheduler counts batches, but is stepped once an epoch.",
+    why="It was told how many steps the whole training has, and it has taken a small part of them: the learning rate "
+    "stays near its start, and never comes to the rise or the fall that was planned.",
+    fix="for epoch in range(epochs):\n    for images, labels in loader:\n        ...\n"
+    "        optimizer.step()\n        scheduler.step()      # after every batch: total_steps counts those",
+    lesson=_CADENCE_LESSON,
+    explains=("learning-rate-too-low",),
+)
+def scheduler_stepped_per_epoch(recording: Recording) -> str:
+    """A plan with an end has as many steps as the training has updates, and only some of them were made."""
+    for scheduler in recording.schedulers if recording.complete else ():
+        updates, plan = len(recording.updates_of(scheduler.optimizer)), scheduler.horizon or 0
+        as_long = scheduler.kind in _WITH_AN_END and abs(plan - updates) <= 0.02 * updates
+        if as_long and 2 <= scheduler.steps <= updates / 4:
+            return (
+                f"the plan of {scheduler.kind} has {count(int(plan), 'step')}, about as many as the optimizer made "
+                f"({updates}), and scheduler.step() was called {count(scheduler.steps, 'time')}"
+            )
+    return ""
 
 
 @rule(
