@@ -37,7 +37,7 @@ environments: environment ## the course as others meet it: other versions, paths
 variants: environment ## run every notebook with other constants and on real pictures, and see that all it says holds
 	@$(BIN)/python -m tests.tools.variants $(NOTEBOOKS)
 
-mutants: environment ## make about 280 small faults, one at a time, and see that a test notices each
+mutants: environment ## make about 290 small faults, one at a time, and see that a test notices each
 	@$(BIN)/python -m tests.tools.mutate
 
 figures: environment ## draw images/ again

@@ -193,10 +193,12 @@ class Gradients:
         return Update(number, tensors=len(held), empty=empty, stale=stale, frozen=frozen, others=others)
 
     def _holds_of_others(self, watched: Watched, number: int) -> bool:
-        """Whether the gradient holds a pass that another optimizer has stepped on, and one that did not reach that."""
-        used = [self._reach.get(one, frozenset()) for one in watched.passes if self._open.get(one)]
-        fresh = [self._reach.get(one, frozenset()) for one in watched.passes if self._open.get(one) is False]
-        return any(before - now - {number} for before in used for now in fresh)
+        """Whether the gradient holds a pass that another optimizer has stepped on, and one that is its own alone.
+
+        Where the later one reaches others, too, the losses of several tasks may be meant to add up.
+        """
+        held = [(bool(self._open.get(one)), self._reach.get(one, frozenset()) - {number}) for one in watched.passes]
+        return any(used and others for used, others in held) and any(not used and not others for used, others in held)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """The gradients that ``optimizer`` holds are used now."""
