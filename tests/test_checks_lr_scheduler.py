@@ -55,7 +55,14 @@ def stairs_by_recursion(k: int, lr: float, step_size: int, gamma: float) -> floa
     return lr if k < step_size else stairs_by_recursion(k - step_size, lr * gamma, step_size, gamma)
 
 
+def stair(k: int, lr: float, step_size: int, gamma: float) -> float:
+    return lr * gamma ** (k // step_size)
+
+
 RIGHT_LRS: dict[str, Answer] = {
+    "float16": lambda *_, **a: np.float16(stair(*_, **a)),
+    "bfloat16": lambda *_, **a: torch.tensor(stair(*_, **a)).bfloat16(),
+    "float32, at the end": lambda *_, **a: torch.tensor(stair(*_, **a)),
     "torch": asked_of_torch,
     "formula": lambda k, lr, step_size, gamma: lr * gamma ** (k // step_size),
     "float64 tensor": lambda k, lr, step_size, gamma: torch.tensor(lr * gamma ** (k // step_size), dtype=torch.float64),
@@ -98,8 +105,13 @@ def test_the_lr_after_k_calls_may_be_found_in_any_way(answer: Answer) -> None:
         (lambda k, lr, step_size, gamma: (lr * gamma) ** (k // step_size), "the power belongs to gamma alone"),
         (lambda k, lr, step_size, gamma: lr / gamma ** (k // step_size), "the lr after 5 calls"),
         (lambda k, lr, step_size, gamma: lr * gamma ** round(k / step_size), "the lr after 4 calls"),
-        (lambda k, lr, step_size, gamma: lr * gamma ** (k % step_size), "the lr after 1 calls"),
-        (lambda k, lr, step_size, gamma: {0: lr}.get(k, lr * gamma), "the lr after 1 calls"),
+        (lambda k, lr, step_size, gamma: lr * gamma ** (k % step_size), "the lr after 1 call is"),
+        (lambda k, lr, step_size, gamma: {0: lr}.get(k, lr * gamma), "the lr after 1 call is"),
+        (lambda *_, **a: round(stair(*_, **a), 10), "the lr after 156 calls is 1e-33, got 0"),
+        (lambda *_, **a: max(stair(*_, **a), 1e-8), "the lr after 156 calls is 1e-33, got 1e-08"),
+        (lambda *_, **a: max(stair(*_, **a), 1e-45), "the lr after 468 calls"),
+        (lambda k, **a: stair(k, **a) if k < 100 else 0.0, "the lr after 156 calls is 1e-33, got 0"),
+        (lambda k, **a: stair(min(k, 200), **a), "the lr after 468 calls"),
         (lambda k, lr, step_size, gamma: [lr * gamma ** (k // step_size)] * 2, "return a number"),
         (lambda k, lr, step_size, gamma: print(lr), "return"),
         (lambda k, lr=0.01: lr, "TypeError"),
@@ -195,7 +207,13 @@ WRONG_FACTORS: dict[str, tuple[Answer, str]] = {
         lambda *a: factor(*a, rise=lambda share, start: start + (1 - start) * (share + 0.1)),
         "one step ahead",
     ),
-    "no rise": (lambda *a: factor(*a, rise=lambda share, start: start), "at step 1 is 0.19, got 0.1"),
+    "one step early": (
+        lambda step, warmup, total, start: factor(
+            step, warmup, total, start, rise=lambda share, start: start + (1 - start) * step / (warmup - 1)
+        ),
+        "ends one step early",
+    ),
+    "no rise": (lambda *a: factor(*a, rise=lambda share, start: start), "at step 1 is 0.28, got 0.2"),
     "an lr": (lambda *a: 0.01 * factor(*a), "that is an lr, 0.01 times the factor"),
     "a straight fall": (lambda *a: factor(*a, fall=lambda share: max(1 - share, 0.0)), "a straight way down"),
     "a quarter": (lambda *a: factor(*a, fall=lambda share: math.cos(math.pi / 2 * min(share, 1.0))), "a quarter of a"),
@@ -265,6 +283,9 @@ def test_the_updates_of_a_training_are_right(answer: Answer) -> None:
         (lambda n, size, epochs, drop: {(10_000, False): 3140}.get((n, drop), 3120), "images=10000"),
         (lambda n, size, epochs, drop: 1.1 * epochs * n / size, "whole numbers"),
         (lambda n, size, epochs, drop: epochs * round(n / size), "the smaller last batch of every epoch is an update"),
+        (lambda n, size, epochs, drop: max(1, epochs * (n // size if drop else -(-n // size))), "gives 0, got 1"),
+        (lambda n, size, epochs, drop: epochs * max(1, n // size if drop else -(-n // size)), "gives 0, got 20"),
+        (lambda n, size, epochs, drop: epochs * (n // size if drop else -(-n // size)) if n >= size else 0, "gives 20"),
         (lambda n, size, epochs, drop: None, "return"),
     ],
 )

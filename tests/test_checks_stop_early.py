@@ -209,6 +209,18 @@ def with_patience_two(records: Iterator[Step], measure: Measure, patience: int) 
     return observer()(records, measure, patience if patience > 3 else 2)
 
 
+def by_the_number_of_the_epoch(first: int) -> Callable[..., Iterator[Step]]:
+    def stop_early(records: Iterator[Step], measure: Measure, patience: int) -> Iterator[Step]:
+        for step in records:
+            yield step
+            if step.ends_epoch:
+                measure()
+                if step.epoch + first >= patience:
+                    return
+
+    return stop_early
+
+
 def training_on_unseen(records: Iterator[Step], measure: Measure, patience: int) -> Iterator[Step]:
     yield from observer()(records, measure, patience)
     for _ in records:
@@ -233,7 +245,12 @@ WRONG_OBSERVERS: dict[str, tuple[Any, str]] = {
     "one epoch early": (observer(extra=-1), "not 0"),
     "never counts anew": (observer(forgive=False), "counting anew"),
     "compares with the epoch before": (observer(against_best=False), "the best so far"),
-    "stops at once": (observer(improves=lambda new, best: False), "let 1 pass"),
+    "stops at once": (observer(improves=lambda new, best: False), "let 1 epoch pass"),
+    "begins with a best of 0": (observer(first_best=0.0), "begin with math.inf"),
+    "begins with a best of 1": (observer(first_best=1.0), "begin with math.inf"),
+    "begins with a best of 3": (observer(first_best=3.0), "begin with math.inf"),
+    "counts all epochs": (by_the_number_of_the_epoch(0), "counts all epochs"),
+    "counts all epochs from 1": (by_the_number_of_the_epoch(1), "counts all epochs"),
     "keeps the last record back": (observer(keep_back=True), "kept back"),
     "collects the records": (yielding(lambda records: iter(list(records))), "before the first was passed on"),
     "passes on epochs": (yielding(lambda records: (s for s in records if s.ends_epoch)), "before the first"),

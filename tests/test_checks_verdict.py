@@ -19,6 +19,7 @@ from course_utils.checks.verdict import (
     row_of_numbers,
     same_name,
     same_number,
+    same_numbers,
     whole_number,
 )
 
@@ -120,6 +121,20 @@ def test_a_coroutine_is_named_by_its_keyword() -> None:
 
     with pytest.raises(NotYetError, match="made by `async`"):
         one_number(answer())
+
+
+@pytest.mark.parametrize("form", [np.float16, np.float32, torch.tensor, lambda number: torch.tensor(number).half()])
+def test_a_number_below_the_least_of_its_type_is_0_in_it_and_not_in_another(form: Any) -> None:
+    assert same_number(form(1e-60), 1e-60, abs_tol=0.0)
+    assert not same_number(0.0, 1e-60, abs_tol=0.0)
+    assert not same_number(form(0.0), 1e-3, abs_tol=0.0)
+
+
+def test_numbers_of_half_precision_are_right_one_by_one() -> None:
+    row = [0.3, 100.0, -0.01]
+    assert same_numbers(np.array(row, dtype=np.float16), row)
+    assert not same_numbers(np.array(row, dtype=np.float16), [0.3, 101.0, -0.01])
+    assert not same_numbers(row, [0.3, 100.0, -0.0101])
 
 
 def test_a_number_of_half_precision_is_right_as_far_as_it_can_be() -> None:

@@ -12,6 +12,8 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from course_utils.checks.verdict import NotYetError, call, explained, one_number, same_number
+from course_utils.checks.witness import Modes
+from course_utils.doctor.words import count
 from course_utils.schedules import cosine, step_decay, warmup_cosine
 from course_utils.training import Batch, train_step
 
@@ -27,6 +29,7 @@ def _close(got: float, wanted: float) -> bool:
 # ------------------------------------------------------------------------------------------ the lr after k calls
 
 _CALLS = (0, 1, 4, 5, 9, 10, 23)
+_MANY_CALLS = (156, 468, 1_500)  # one and three epochs of the notes, and on: lrs that nobody may round away
 _STAIRS: tuple[dict[str, float], ...] = (
     {"lr": 0.01, "step_size": 5, "gamma": 0.1},
     {"lr": 0.4, "step_size": 3, "gamma": 0.5},
@@ -37,12 +40,19 @@ _STAIRS: tuple[dict[str, float], ...] = (
 @explained
 def check_lr_after(answer: Answer) -> str:
     """A verdict on ``answer(k, lr, step_size, gamma)``: the lr after ``k`` calls of ``StepLR.step``."""
-    for stairs in _STAIRS:
-        returned = [call(answer, k, **stairs) for k in _CALLS]
-        got, wanted = list(map(one_number, returned)), [_stair(k, **stairs) for k in _CALLS]
-        if not all(map(same_number, returned, wanted)):
-            raise NotYetError(_why_stairs_differ(got, wanted, stairs))
-    return f"your stairs are those of StepLR, for {len(_STAIRS)} settings and {len(_CALLS)} numbers of calls"
+    for calls in (_CALLS, _MANY_CALLS):
+        for stairs in _STAIRS:
+            got = {k: call(answer, k, **stairs) for k in calls}
+            wrong = [k for k, lr in got.items() if not _same_stair(lr, _stair(k, **stairs))]
+            if wrong:
+                raise NotYetError(_why_stairs_differ(got, wrong[0], stairs))
+    tried = len(_CALLS) + len(_MANY_CALLS)
+    return f"your stairs are those of StepLR, for {len(_STAIRS)} settings and {tried} numbers of calls"
+
+
+def _same_stair(got: Any, wanted: float) -> bool:
+    """No lr is so small that another would do; a power in float32 may have gathered some rounding."""
+    return same_number(got, wanted, rel_tol=2e-5, abs_tol=0.0)
 
 
 def _stair(k: int, lr: float, step_size: float, gamma: float) -> float:
@@ -75,13 +85,13 @@ _WRONG_STAIRS: dict[str, Callable[..., float]] = {
 }
 
 
-def _why_stairs_differ(got: list[float], wanted: list[float], stairs: dict[str, float]) -> str:
+def _why_stairs_differ(got: dict[int, Any], k: int, stairs: dict[str, float]) -> str:
+    """The known mistake that gives all of ``got``, the lrs by the number of calls; else the first that is wrong."""
     for words, wrong in _WRONG_STAIRS.items():
-        if all(map(_close, got, [wrong(k, **stairs) for k in _CALLS])):
+        if all(_same_stair(lr, wrong(calls, **stairs)) for calls, lr in got.items()):
             return words
-    k, yours, right = next(case for case in zip(_CALLS, got, wanted, strict=True) if not _close(case[1], case[2]))
     options = ", ".join(f"{name}={value:g}" for name, value in stairs.items())
-    return f"with {options} the lr after {k} calls is {right:.4g}, got {yours:.4g}"
+    return f"with {options} the lr after {count(k, 'call')} is {_stair(k, **stairs):.4g}, got {one_number(got[k]):.4g}"
 
 
 # -------------------------------------------------------------------------------------------- the repaired loop
@@ -122,7 +132,7 @@ def _trained_by(loop: Answer) -> tuple[list[float], int, Tensor]:
         for parameter in model.parameters():
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
     batches = [(torch.eye(4) * (k + 1), torch.tensor([0, 1, 2, k % 3])) for k in range(_BATCHES)]
-    optimizer = SGD(model.parameters(), lr=_LR)
+    optimizer, modes = SGD(model.parameters(), lr=_LR), Modes(model)
     used: list[float] = []
     optimizer.register_step_pre_hook(lambda *_: used.append(optimizer.param_groups[0]["lr"]))
     scheduler = StepLR(optimizer, step_size=1, gamma=_GAMMA)
@@ -130,6 +140,7 @@ def _trained_by(loop: Answer) -> tuple[list[float], int, Tensor]:
         # Torch warns of a scheduler that is stepped first; the lrs tell the same, and in words of this exercise.
         warnings.simplefilter("ignore")
         call(loop, model, batches, optimizer, scheduler, _EPOCHS)
+    modes.check()
     return used, scheduler.last_epoch, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -178,7 +189,8 @@ class _Shape:
         return warmup_cosine(step, warmup=self.warmup, total=self.total, start=self.start)
 
 
-_SHAPES = (_Shape(10, 50, 0.1), _Shape(10, 50, 0.0), _Shape(4, 25, 0.5), _Shape(100, 1_000, 0.01))
+# No start is 1 / warmup: else a rise of the whole length 1 and one that ends a step early would be the same.
+_SHAPES = (_Shape(10, 50, 0.2), _Shape(10, 50, 0.0), _Shape(4, 25, 0.5), _Shape(100, 1_000, 0.05))
 
 
 @explained
@@ -255,6 +267,9 @@ def _why_rise_differs(got: list[float], steps: list[int], shape: _Shape) -> str:
         "your warm-up ends above 1; the way up is 1 - start long, so multiply step / warmup by it": (
             lambda share: start + share
         ),
+        "your warm-up ends one step early; divide by warmup, and 1 is reached at step warmup": (
+            lambda share: start + (1 - start) * share * warmup / (warmup - 1)
+        ),
         "your warm-up is one step ahead; steps are counted from 0": (
             lambda share: start + (1 - start) * (share + 1 / warmup)
         ),
@@ -279,7 +294,7 @@ def _first_difference(got: list[float], shape: _Shape) -> str:
 @explained
 def check_total_steps(answer: Answer) -> str:
     """A verdict on ``answer(images, batch_size, epochs, drop_last)``: the updates of a whole training."""
-    for images, batch_size in ((10_000, 64), (128, 64), (100, 8), (1_001, 250), (7, 7)):
+    for images, batch_size in ((10_000, 64), (128, 64), (100, 8), (1_001, 250), (7, 7), (5, 8), (1, 2)):
         for epochs in (20, 1, 3):
             for drop_last in (False, True):
                 _compare_steps(answer, images, batch_size, epochs, drop_last)
@@ -305,5 +320,5 @@ def _compare_steps(answer: Answer, images: int, batch_size: int, epochs: int, dr
         (-(-epochs * images // batch_size), "round in every epoch, not once at the end: each has its own last batch"),
         (epochs * images // batch_size, "round in every epoch, not once at the end: each has its own last batch"),
     )
-    hint = next((words for wrong, words in hints if got == wrong), f"one epoch has {batches} batches")
+    hint = next((words for wrong, words in hints if got == wrong), f"one epoch has {count(batches, 'batch')}")
     raise NotYetError(f"{case} gives {epochs * batches}, got {int(got)}; {hint}")

@@ -2,7 +2,9 @@
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from course_utils.arguments import shown
 from course_utils.checks.verdict import NotYetError, call, explained, one_number, same_name, same_number
+from course_utils.doctor.words import count
 from course_utils.training import Step
 
 __all__ = [
@@ -152,10 +155,12 @@ def _training_loss(step: int) -> float:
     return 3.0 - 0.1 * step if step < 6 else 3.0 + 0.1 * step
 
 
-_FALLING, _RISING = [2.0, 1.9, 1.8, 1.7, 1.6], [1.0, 1.1, 1.2, 1.3, 1.4]
-_WAVY, _LEVEL = [2.0, 1.5, 1.6, 1.4, 1.5, 1.45, 1.42, 1.3], [2.0, 2.0, 2.0, 2.0]
-_HIGH, _SLOW = [90.0, 70.0, 80.0, 60.0, 65.0, 66.0, 67.0], [1.0, 0.9999, 0.9998, 0.9997, 0.9996]
-_REHEARSALS = (
+_Case = tuple[tuple[float, ...], int]
+
+_FALLING, _RISING = (2.0, 1.9, 1.8, 1.7, 1.6), (1.0, 1.1, 1.2, 1.3, 1.4)
+_WAVY, _LEVEL = (2.0, 1.5, 1.6, 1.4, 1.5, 1.45, 1.42, 1.3), (2.0, 2.0, 2.0, 2.0)
+_HIGH, _SLOW = (90.0, 70.0, 80.0, 60.0, 65.0, 66.0, 67.0), (1.0, 0.9999, 0.9998, 0.9997, 0.9996)
+_REHEARSALS: tuple[_Case, ...] = (
     (_FALLING, 1), (_RISING, 2), (_WAVY, 2), (_LEVEL, 2), (_RISING, 1), (_WAVY, 3), (_HIGH, 2), (_HIGH, 3), (_SLOW, 2),
 )  # fmt: skip
 
@@ -164,14 +169,21 @@ _REHEARSALS = (
 def check_stop_early(answer: Answer) -> str:
     """A verdict on ``answer(records, measure, patience)``: an observer that ends a training after epochs in vain."""
     _check_passes_records_on(answer)
-    for test_losses, patience in _REHEARSALS:
-        training = _Rehearsal(test_losses)
-        passed = _some(_observed(answer, training, patience), training)
-        _check_measured_once_an_epoch(training)
-        if len(passed) != _epochs_done(test_losses, patience) * training.batches:
-            raise NotYetError(_why_it_stops_elsewhere(len(passed), training, patience))
-        _check_trained_no_further(len(passed), training)
+    rehearsals = {case: _rehearsed(answer, *case) for case in _REHEARSALS}
+    for case, (passed, training) in rehearsals.items():
+        if passed != _epochs_done(*case) * training.batches:
+            epochs = {each: done / training.batches for each, (done, _) in rehearsals.items()}
+            raise NotYetError(_why_it_stops_elsewhere(case, epochs))
+        _check_trained_no_further(passed, training)
     return "it passes every record on, measures once an epoch, and stops in time."
+
+
+def _rehearsed(answer: Answer, test_losses: Sequence[float], patience: int) -> tuple[int, _Rehearsal]:
+    """How many records were passed on, and the training that gave them."""
+    training = _Rehearsal(test_losses)
+    passed = _some(_observed(answer, training, patience), training)
+    _check_measured_once_an_epoch(training)
+    return len(passed), training
 
 
 def _observed(answer: Answer, training: _Rehearsal, patience: int) -> Iterator[Any]:
@@ -220,31 +232,62 @@ def _check_measured_once_an_epoch(training: _Rehearsal) -> None:
         raise NotYetError("measure() was called more than once after an epoch; keep its answer in a variable")
 
 
-def _why_it_stops_elsewhere(passed: int, training: _Rehearsal, patience: int) -> str:
-    losses = training.test_losses
-    done, rest = divmod(passed, training.batches)
-    told = [_training_loss((epoch + 1) * training.batches - 1) for epoch in range(len(losses))]
-    if rest:
+def _why_it_stops_elsewhere(case: _Case, epochs: dict[_Case, float]) -> str:
+    """What went wrong in ``case``, and the known mistake that leads to just these ``epochs`` in all rehearsals."""
+    losses, patience = case
+    if not epochs[case].is_integer():
         return "the record at which you stop was kept back; yield it first, then return"
-    mistakes = {
-        _epochs_done(losses, patience - 1): f"stop after {patience} epochs in vain, not {patience - 1}",
-        _epochs_done(losses, patience + 1): f"stop after {patience} epochs in vain, not {patience + 1}",
-        _epochs_done([-loss for loss in losses], patience): "it is a loss: lower is better",
-        _epochs_done(losses, patience, forgive=False): "start counting anew whenever there is a new best",
-        _epochs_done(losses, patience, against_best=False): "compare with the best so far, not with the epoch before",
-        _epochs_done(losses, patience, improves=lambda new, best: new < best - 5e-4): "any new lowest value counts",
-        _epochs_done(losses, patience, improves=operator.le): "a loss that only equals the best is no improvement",
-    }
-    if losses is _RISING and done == len(losses):
-        why = "`return` ends an observer, and with it the training"
-    else:
-        by_training = done == _epochs_done(told, patience)
-        otherwise = (
-            "compare what measure() gives, not step.loss" if by_training else "count the epochs since the best one"
+    named = (words for mistake, words in _mistakes(patience) if all(mistake(*c) == epochs[c] for c in epochs))
+    why = next(named, "count the epochs since the best one")
+    right = count(_epochs_done(*case), "epoch")
+    return (
+        f"held-out losses {list(losses)}, patience {patience}: you let {count(int(epochs[case]), 'epoch')} pass, "
+        f"{right} would be right; {why}"
+    )
+
+
+def _mistakes(patience: int) -> Iterator[tuple[Callable[[Sequence[float], int], int], str]]:
+    """Functions of held-out losses and patience that give the epochs of a known mistake, and words for it."""
+    for other in (-1, 1):
+        words = f"stop after {count(patience, 'epoch')} in vain, not {patience + other}"
+        yield partial(_with_another_patience, other=other), words
+    for more in (0, 1):
+        words = "that counts all epochs; begin with math.inf as the best loss, and count the epochs since the best"
+        yield partial(_by_number, more=more), words
+    for first in (1.0, 1.05, 1.5, 1.65, 5.0, 62.0, 68.0, 75.0):
+        yield (
+            partial(_epochs_done, best=first),
+            "begin with math.inf as the best loss, so that any first loss is better",
         )
-        why = mistakes.get(done, otherwise)
-    right = _epochs_done(losses, patience)
-    return f"held-out losses {losses}, patience {patience}: {right} epochs are right, you let {done} pass; {why}"
+    yield partial(_by_number, more=sys.maxsize), "`return` ends an observer, and with it the training"
+    yield _upside_down, "it is a loss: lower is better"
+    yield _by_training_loss, "compare what measure() gives, not step.loss"
+    yield partial(_epochs_done, forgive=False), "start counting anew whenever there is a new best"
+    yield partial(_epochs_done, against_best=False), "compare with the best so far, not with the epoch before"
+    for least in (1e-4, 5e-4, 1e-3, 1e-2):
+        yield partial(_epochs_done, improves=partial(_lower_by, least)), "any new lowest value counts"
+    yield partial(_epochs_done, improves=operator.le), "a loss that only equals the best is no improvement"
+
+
+def _with_another_patience(losses: Sequence[float], patience: int, *, other: int) -> int:
+    return _epochs_done(losses, patience + other)
+
+
+def _by_number(losses: Sequence[float], patience: int, *, more: int) -> int:
+    return min(patience + more, len(losses))
+
+
+def _upside_down(losses: Sequence[float], patience: int) -> int:
+    return _epochs_done([-loss for loss in losses], patience)
+
+
+def _lower_by(least: float, new: float, best: float) -> bool:
+    return new < best - least
+
+
+def _by_training_loss(losses: Sequence[float], patience: int) -> int:
+    told = [_training_loss((epoch + 1) * _Rehearsal.batches - 1) for epoch in range(len(losses))]
+    return _epochs_done(told, patience)
 
 
 def _epochs_done(
@@ -254,9 +297,10 @@ def _epochs_done(
     forgive: bool = True,
     against_best: bool = True,
     improves: Callable[[float, float], bool] = operator.lt,
+    best: float = math.inf,
 ) -> int:
     """How many epochs pass until there was no new best for ``patience`` of them; the options are the usual mistakes."""
-    best, waited = math.inf, 0
+    waited = 0
     for epoch, loss in enumerate(losses, start=1):
         improved = improves(loss, best)
         best = loss if improved or not against_best else best

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import Function, FunctionCtx
 from torch.nn.functional import cross_entropy, softmax
 from torch.optim import SGD, Optimizer
 
@@ -19,8 +17,10 @@ from course_utils.checks.verdict import (
     one_number,
     row_of_numbers,
     same_number,
+    same_numbers,
     whole_number,
 )
+from course_utils.checks.witness import Graphs, Modes
 from course_utils.seeding import generator
 from course_utils.training import Batch, train_step
 
@@ -91,7 +91,9 @@ def _weights_after(step: Answer, model: nn.Module, options: dict[str, Any]) -> t
     """All weights of a copy of ``model`` after three steps ``(m,)``, what they returned, the optimizer's steps."""
     copy = deepcopy(model)
     optimizer, steps = _counted(copy, options)
+    modes = Modes(copy)
     returned = [call(step, copy, batch, optimizer) for batch in _small_batches(3)]
+    modes.check()
     return _flat(copy), returned, len(steps)
 
 
@@ -187,9 +189,9 @@ def check_moving_average(answer: Answer) -> str:
     """A verdict on ``answer(values, beta)``: the bias-corrected exponential moving average of a list."""
     for values in _SERIES:
         for beta in (0.9, 0.0, 0.5):
-            got = np.array(row_of_numbers(_given(answer, values, beta), len(values)))
-            if not np.allclose(got, _corrected(values, beta), rtol=1e-5, atol=1e-6):
-                raise NotYetError(_why_averages_differ(got, values, beta))
+            got = row_of_numbers(_given(answer, values, beta), len(values))
+            if not same_numbers(got, _corrected(values, beta), rel_tol=1e-5, abs_tol=1e-6):
+                raise NotYetError(_why_averages_differ(np.array(list(map(one_number, got))), values, beta))
     return "your average starts at the first value and agrees with plots.smooth."
 
 
@@ -220,7 +222,8 @@ def _why_averages_differ(got: Any, values: list[float], beta: float) -> str:
         return "beta and 1 - beta have changed places; m = beta * m + (1 - beta) * value keeps beta of the old"
     if np.allclose(got, _averages(values, beta, start=values[0])):
         return "m started at the first value, which stays too heavy; start at 0 and divide by 1 - beta^(k + 1)"
-    return f"with beta {beta} the averages of {values} are {np.round(_corrected(values, beta), 3).tolist()}"
+    right, yours = (np.round(row, 3).tolist() for row in (_corrected(values, beta), got))
+    return f"with beta {beta} the averages of {values} are {right}, got {yours}"
 
 
 def _averages(values: list[float], beta: float, *, start: float = 0.0) -> Any:
@@ -256,9 +259,10 @@ def check_running_loss(answer: Answer) -> str:
     copy = deepcopy(model)
     optimizer = SGD(copy.parameters(), **options)
     losses = [train_step(copy, batch, optimizer) for batch in batches]
-    graphs = _Graphs(model, batches)
+    graphs, modes = Graphs(model), Modes(model)
     mine, steps = _counted(model, options)
-    got = call(answer, graphs.model, graphs, mine)
+    mine.register_step_pre_hook(graphs.count)
+    got = call(answer, model, list(batches), mine)
     _compare_sum(got, torch.stack(losses))
     if isinstance(got, Tensor) and got.requires_grad:
         raise NotYetError("the sum is right, but it still holds a graph; add loss.item() or loss.detach()")
@@ -270,6 +274,7 @@ def check_running_loss(answer: Answer) -> str:
     if not torch.allclose(_flat(model), _flat(copy), rtol=1e-4, atol=1e-6):
         why = "optimizer.step() was not called" if not steps else "keep zero_grad, backward and step as they were"
         raise NotYetError(f"the sum is right, but the weights are not; {why}")
+    modes.check()
     return "the sum is the same, and no graph but the latest was kept."
 
 
@@ -288,60 +293,6 @@ def _compare_sum(got: Any, losses: Tensor) -> None:
         raise NotYetError(
             f"the sum of the losses is {wanted:.4f}, got {value:.4f}; train on each batch, add each loss once"
         )
-
-
-class _Graphs:
-    """Batches to walk through, and the most graphs of a model's outputs that were alive when the next one began.
-
-    Each forward pass puts a token on a node of its graph; the token lives as long as the node does. They are counted
-    when a batch is asked for and before each forward pass: a loop may take all its batches beforehand.
-    """
-
-    def __init__(self, model: nn.Module, batches: list[Batch]) -> None:
-        self.tokens: WeakSet[_Token] = WeakSet()
-        self.most_alive = 0
-        self.batches = batches
-        self.model = nn.Sequential(model, _Marker(self.tokens))
-        self.model.register_forward_pre_hook(lambda *_: self.count())
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self.batches:
-            yield batch
-            self.count()
-
-    def count(self) -> None:
-        self.most_alive = max(self.most_alive, len(self.tokens))
-
-
-class _Token:
-    """Something that a weak reference can watch."""
-
-
-class _Marker(nn.Module):
-    """Passes scores on and marks their graph."""
-
-    def __init__(self, tokens: WeakSet[_Token]) -> None:
-        super().__init__()
-        self.tokens = tokens
-
-    def forward(self, scores: Tensor) -> Tensor:
-        marked: Tensor = _Mark.apply(scores, self.tokens)
-        return marked
-
-
-class _Mark(Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, scores: Tensor, tokens: WeakSet[_Token]) -> Tensor:
-        ctx.token = _Token()  # type: ignore[attr-defined]
-        tokens.add(ctx.token)  # type: ignore[attr-defined]
-        return scores.view_as(scores)
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
 
 
 # ------------------------------------------------------------------------------------------------- small things

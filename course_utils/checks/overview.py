@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from course_utils.arguments import shown
 from course_utils.checks.verdict import NotYetError, call, explained, one_number, same_number
+from course_utils.checks.witness import Modes
 from course_utils.optim import ema_momentum_update
 
 __all__ = ["check_largest_stable_lr", "check_momentum_step", "check_repaired_step", "check_torch_lr"]
@@ -75,6 +76,8 @@ def _compare_loss(got: Any, wanted: float) -> None:
         raise NotYetError(f"the weights are right; {missing}") from missing
     if not right:
         raise NotYetError("the weights are right; the number returned is not the loss from before the step")
+    if isinstance(got, Tensor) and got.requires_grad:
+        raise NotYetError("the weights are right, but the returned loss still holds its graph; return loss.detach()")
 
 
 def _five_lines(model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
@@ -90,6 +93,7 @@ def _three_steps(answer: Callable[..., Any], settings: dict[str, float]) -> tupl
     """All weights after three batches, what ``answer`` returned for each, and what it did to the last, in order."""
     events: list[str] = []
     model = _RecordedLayer(events)
+    modes = Modes(model)
     optimizer = _RecordedSGD(model.parameters(), events, **settings)
     on_gradient: Callable[..., Any] = model.weight.register_post_accumulate_grad_hook
     on_gradient(lambda _: events.append("backward"))
@@ -99,6 +103,7 @@ def _three_steps(answer: Callable[..., Any], settings: dict[str, float]) -> tupl
         images = torch.linspace(-1.0, 1.0, 4 * size).roll(size).view(size, 4) + size % 2
         labels = torch.tensor([0, 1, 2, 1, 0])[-size:]
         returned.append(call(answer, model, images, labels, optimizer))
+    modes.check()
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]), returned, events
 
 
@@ -167,11 +172,23 @@ def check_momentum_step(answer: Callable[..., tuple[Tensor, Tensor]]) -> str:
     """Whether ``answer(p, g, v, lr, momentum)`` returns the p and v of ``torch.optim.SGD``."""
     for *numbers, lr, momentum in _CASES:
         p, g, v = (torch.tensor(each, dtype=torch.float64) for each in numbers)
-        new_p, new_v = _two_tensors(call(answer, p.clone(), g.clone(), v.clone(), lr, momentum), p)
+        given = {"p": p.clone(), "g": g.clone(), "v": v.clone()}
+        new_p, new_v = _two_tensors(call(answer, *given.values(), lr, momentum), p)
         right_v = momentum * v + g
         if not (_equal(new_p, p - lr * right_v) and _equal(new_v, right_v)):
             raise NotYetError(_which_momentum(new_p, new_v, p, g, v, lr, momentum))
+        if changed := [
+            name for (name, now), was in zip(given.items(), (p, g, v), strict=True) if not _as_it_was(now, was)
+        ]:
+            raise NotYetError(
+                f"the numbers are right, but {' and '.join(changed)} changed in place; a pure function makes new "
+                "tensors: no `+=`, no mul_, add_ or sub_"
+            )
     return "the same p and v as torch.optim.SGD"
+
+
+def _as_it_was(now: Tensor, was: Tensor) -> bool:
+    return now.shape == was.shape and bool((now == was).all())
 
 
 def _two_tensors(returned: Any, p: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,6 +31,7 @@ __all__ = [
     "said_by",
     "same_name",
     "same_number",
+    "same_numbers",
     "whole_number",
 ]
 
@@ -135,31 +136,46 @@ def whole_number(got: Any, what: str = RETURNED) -> int:
     return int(number)
 
 
-def row_of_numbers(got: Any, length: int, what: str = RETURNED) -> list[float]:
+def row_of_numbers(got: Any, length: int, what: str = RETURNED) -> list[Any]:
     """The ``length`` finite numbers in ``got``: a list, tuple, array, tensor, or whatever else can be walked through.
+
+    Each stays of its own type, as ``same_numbers`` wants them; ``float`` takes them all.
 
     Raises:
         NotYetError: it is nothing, no row of numbers, or of another length.
     """
+    wish = f"return one number for {f'each of the {length} values' if length != 1 else 'the one value'}"
     if got is None:
-        raise NotYetError(_nothing(what))
+        raise NotYetError(f"{wish}, in a list; {_none_of(what)}")
     shape = tuple(getattr(got, "shape", ()))
     if isinstance(got, (str, bytes, dict)) or not isinstance(got, Iterable):
-        raise NotYetError(f"return one number for each of the {length} values, in a list; got {_in_words(got)}")
+        raise NotYetError(f"{wish}, in a list; got {_in_words(got)}")
     if len(shape) > 1 and shape.count(1) < len(shape) - 1:
-        raise NotYetError(f"return one number for each of the {length} values; got shape {shape}")
+        raise NotYetError(f"{wish}; got shape {shape}")
     walked: Any = got.flatten() if len(shape) > 1 and hasattr(got, "flatten") else got
-    entries = call(lambda: list(islice(iter(walked), length + 1)))
+    entries: list[Any] = call(lambda: list(islice(iter(walked), length + 1)))
     if len(entries) != length:
         came = f"more than {length}" if len(entries) > length else str(len(entries))
-        raise NotYetError(f"return one number for each of the {length} values; got {came}")
-    return [one_number(entry, what) for entry in entries]
+        raise NotYetError(f"{wish}; got {came}")
+    for entry in entries:
+        one_number(entry, what)
+    return entries
 
 
 def same_number(got: Any, wanted: float, *, rel_tol: float = 1e-6, abs_tol: float = 1e-12) -> bool:
     """Whether the number in ``got`` is ``wanted``, as far as its own type holds it: three digits in half precision."""
-    rounding = 4 * _rounding_of(got)
-    return math.isclose(one_number(got), wanted, rel_tol=max(rel_tol, rounding), abs_tol=abs_tol)
+    rounding, least = _grid_of(got)
+    return math.isclose(one_number(got), wanted, rel_tol=max(rel_tol, 4 * rounding), abs_tol=max(abs_tol, least))
+
+
+def same_numbers(got: Iterable[Any], wanted: Iterable[float], *, rel_tol: float = 1e-6, abs_tol: float = 1e-12) -> bool:
+    """Whether the numbers in ``got`` are ``wanted``, one by one; each may have the rounding of the largest."""
+    pairs = list(zip(got, wanted, strict=True))
+    largest = max(abs(right) for _, right in pairs)
+    return all(
+        same_number(one, right, rel_tol=rel_tol, abs_tol=max(abs_tol, 4 * _grid_of(one)[0] * largest))
+        for one, right in pairs
+    )
 
 
 def same_name(got: Any, wanted: str) -> bool:
@@ -185,9 +201,13 @@ def _taken_out(got: Any, what: str) -> Any:
 
 
 def _nothing(what: str) -> str:
+    return f"return a number: {_none_of(what)}"
+
+
+def _none_of(what: str) -> str:
     if what == RETURNED:
-        return "return a number: your function returned None; is the `return` forgotten?"
-    return f"return a number: {what} gave None; is a `return` forgotten, or the number not yet written?"
+        return "your function returned None; is the `return` forgotten?"
+    return f"{what} gave None; is a `return` forgotten, or the number not yet written?"
 
 
 def _in_words(got: Any) -> str:
@@ -199,10 +219,11 @@ def _in_words(got: Any) -> str:
     return f"a {kind}{made[kind]}" if kind in made else shown(got)
 
 
-def _rounding_of(got: Any) -> float:
-    """How far apart the numbers of its type are, beside 1; 0 for whole numbers and for those of Python."""
-    if isinstance(got, Tensor):
-        return torch.finfo(got.dtype).eps if got.is_floating_point() else 0.0
-    if isinstance(got, (np.ndarray, np.floating)) and np.issubdtype(got.dtype, np.floating):
-        return float(np.finfo(got.dtype).eps)
-    return 0.0
+def _grid_of(got: Any) -> tuple[float, float]:
+    """How far apart the numbers of its type are, beside 1 and beside 0; 0 for whole numbers and for those of Python."""
+    info: Any = None
+    if isinstance(got, Tensor) and got.is_floating_point():
+        info = torch.finfo(got.dtype)
+    elif isinstance(got, (np.ndarray, np.floating)) and np.issubdtype(got.dtype, np.floating):
+        info = np.finfo(got.dtype)
+    return (0.0, 0.0) if info is None else (float(info.eps), float(info.tiny) * float(info.eps))

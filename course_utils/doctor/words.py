@@ -14,8 +14,8 @@ def number(value: float) -> str:
 
 
 def count(amount: int, thing: str) -> str:
-    """``1 step``, ``2 steps``, ``2 batches``, ``2 passes``."""
-    plural = f"{thing}es" if thing.endswith(("s", "ch")) else f"{thing}s"
+    """``1 step``, ``2 steps``, ``2 batches``, ``2 passes``, ``2 epochs``."""
+    plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
     return f"{amount:,} {thing if amount == 1 else plural}"
 
 

@@ -122,6 +122,10 @@ AVERAGES: dict[str, Answer] = {
     "array": lambda *a: np.array(averaged(*a)),
     "float32": lambda *a: np.array(averaged(*a), dtype=np.float32),
     "tensor": lambda *a: torch.tensor(averaged(*a)),
+    "float16": lambda *a: np.array(averaged(*a), dtype=np.float16),
+    "half": lambda *a: torch.tensor(averaged(*a)).half(),
+    "bfloat16": lambda *a: torch.tensor(averaged(*a)).bfloat16(),
+    "list of float16": lambda *a: list(map(np.float16, averaged(*a))),
     "tensor that requires grad": in_a_tensor,
     "list of tensors that require grad": lambda *a: list(in_a_tensor(*a)),
     "column": lambda *a: np.array(averaged(*a))[:, None],
@@ -151,11 +155,18 @@ WRONG_AVERAGES: dict[str, tuple[Answer, str]] = {
     "the last alone": (lambda values, beta: averaged(values, beta)[-1], "one number for each"),
     "one too few": (lambda values, beta: averaged(values, beta)[1:], "one number for each of the 5 values; got 4"),
     "one too many": (lambda values, beta: [0.0, *averaged(values, beta)], "got more than 5"),
-    "for five values": (lambda values, beta: averaged((values * 5)[:5], beta), "one number for each of the 1 values"),
+    "for five values": (
+        lambda values, beta: averaged((values * 5)[:5], beta),
+        "one number for the one value; got more than 1",
+    ),
     "without end": (lambda values, beta: iter(int, 1), "got more than 5"),
     "NaN": (lambda values, beta: [float("nan")] * len(values), "got nan"),
     "texts": (lambda values, beta: [str(number) for number in averaged(values, beta)], "got '2.0'"),
-    "forgotten return": (lambda values, beta: None, "is the `return` forgotten?"),
+    "forgotten return": (lambda values, beta: None, "in a list; your function returned None; is the `return`"),
+    "half precision, a hundredth beside": (
+        lambda *a: 1.01 * np.array(averaged(*a), dtype=np.float16),
+        "are [2.0, 1.474, 2.406, 2.579, 2.071], got [2.02",
+    ),
     "a print's hole": (lambda values, beta: [None] * len(values), "returned None"),
     "an error on the way": (lambda values, beta: (1 / 0 for _ in values), "ZeroDivisionError"),
     "an error": (lambda values, beta: values[9], "IndexError"),
@@ -195,6 +206,20 @@ def by_index(model: nn.Module, batches: Any, optimizer: Optimizer) -> Tensor:
     return losses.sum()
 
 
+def by_closure(model: nn.Module, batches: Iterator[Any], optimizer: Optimizer) -> float:
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images), labels)
+        loss.backward()
+        return loss
+
+    total = 0.0
+    for images, labels in batches:  # noqa: B007
+        loss = optimizer.step(closure)  # type: ignore[arg-type]
+        total += loss.item()
+    return total
+
+
 RUNNING_LOSSES: dict[str, Answer] = {
     "item": epoch(_item),
     "detach": epoch(lambda total, loss: total + loss.detach()),
@@ -208,6 +233,7 @@ RUNNING_LOSSES: dict[str, Answer] = {
     "tensor of one": epoch(lambda total, loss: total + loss.detach(), start=torch.zeros(1)),
     "all batches taken beforehand": epoch(_item, walk=list),
     "train_step": by_train_step,
+    "closure": by_closure,
     "as many places as batches": by_index,
     "numbered": epoch(_item, walk=lambda batches: (batch for _, batch in enumerate(batches))),
 }
@@ -239,6 +265,21 @@ def not_the_last(model: nn.Module, batches: Iterator[Any], optimizer: Optimizer)
     return epoch(_item)(model, iter(walked[:-1]), optimizer) + cross_entropy(model(images), labels).item()
 
 
+def in_pairs(model: nn.Module, batches: Iterator[Any], optimizer: Optimizer) -> float:
+    """Lets go of the graphs after every second batch."""
+    total, kept = 0.0, list[Tensor]()
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        kept.append(loss)
+        if len(kept) == 2:
+            total += sum(each.item() for each in kept)
+            kept.clear()
+    return total
+
+
 _all_kept: list[Tensor] = []
 
 WRONG_RUNNING_LOSSES: dict[str, tuple[Answer, str]] = {
@@ -256,6 +297,14 @@ WRONG_RUNNING_LOSSES: dict[str, tuple[Answer, str]] = {
     ),
     "kept elsewhere": (
         epoch(lambda total, loss: (_all_kept.append(loss), total + loss.item())[1], walk=list), "graphs were alive",
+    ),
+    "kept in pairs": (in_pairs, "up to 2 graphs were alive"),
+    "in evaluation mode": (
+        lambda model, *rest: (epoch(_item)(model.eval(), *rest), model.train())[0], "learned in evaluation mode",
+    ),
+    "left in evaluation mode": (lambda model, *rest: (epoch(_item)(model, *rest), model.eval())[0], "or was left"),
+    "a layer in evaluation mode": (
+        lambda model, *rest: (model[1].eval(), epoch(_item)(model, *rest), model.train())[1], "learned in evaluation",
     ),
     "only adds": (only_adds, "train on each batch"),
     "by hand, for plain SGD": (by_hand_epoch, "train on each batch"),

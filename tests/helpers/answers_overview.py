@@ -166,6 +166,8 @@ STEPS: dict[str, Answer] = {
     "nll of log_softmax": by_nll,
     "loss by hand": by_hand_written_loss,
     "layer CrossEntropyLoss": lambda *a: trained(*a, loss_of=nn.CrossEntropyLoss()),
+    "measured on the way": lambda *a: measured_on_the_way(*a),
+    "train() first": lambda model, *rest: trained(model.train(), *rest),
     "returns a float": lambda *a: trained(*a).item(),
     "returns np.float32": lambda *a: np.float32(trained(*a).item()),
     "returns a 0-d array": lambda *a: trained(*a).numpy(),
@@ -202,6 +204,30 @@ def without_the_bias(model: nn.Module, images: Tensor, labels: Tensor, optimizer
     list(model.parameters())[-1].grad = None
     optimizer.step()
     return loss.detach()
+
+
+def evaluating(model: nn.Module, *rest: Any) -> Tensor:
+    return (trained(model.eval(), *rest), model.train())[0]
+
+
+def left_evaluating(model: nn.Module, *rest: Any) -> Tensor:
+    return (trained(model, *rest), model.eval())[0]
+
+
+def with_graph(model: nn.Module, images: Tensor, labels: Tensor, optimizer: Optimizer) -> Tensor:
+    optimizer.zero_grad()
+    loss = cross_entropy(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def measured_on_the_way(model: nn.Module, images: Tensor, labels: Tensor, optimizer: Optimizer) -> Tensor:
+    model.eval()
+    with torch.no_grad():
+        model(images)
+    model.train()
+    return trained(model, images, labels, optimizer)
 
 
 def step_twice(*a: Any) -> Tensor:
@@ -245,6 +271,10 @@ WRONG_STEPS: dict[str, tuple[Answer, str, str]] = {
     "a loss by heart": (lambda *a: (trained(*a), 2.3)[1], "not the loss from before", "before the update"),
     "forgotten return": (lambda *a: (trained(*a), None)[1], "the weights are right; return", "nothing is returned"),
     "a list": (lambda *a: [trained(*a)], "return a number", "return a number"),
+    "with its graph": (with_graph, "still holds its graph", "still holds its graph"),
+    "with its graph, as a tensor of one": (lambda *a: with_graph(*a)[None], "holds its graph", "holds its graph"),
+    "in evaluation mode": (evaluating, "learned in evaluation mode", "learned in evaluation mode"),
+    "left in evaluation mode": (left_evaluating, "evaluation mode", "evaluation mode"),
     "no training at all": (lambda *a: 1.0, "was not called", "did not move"),
     "an error": (lambda *a: 1 / 0, "ZeroDivisionError", "ZeroDivisionError"),
     "exit": (lambda *a: (_ for _ in ()).throw(SystemExit(1)), "SystemExit", "SystemExit"),
@@ -257,6 +287,27 @@ WRONG_STEPS: dict[str, tuple[Answer, str, str]] = {
 def in_place(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tuple[Tensor, Tensor]:
     v.mul_(momentum).add_(g)
     return p.sub_(lr * v), v
+
+
+def on_copies(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tuple[Tensor, Tensor]:
+    return in_place(p.clone(), g, v.clone(), lr, momentum)
+
+
+def v_in_place(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tuple[Tensor, Tensor]:
+    v *= momentum
+    v += g
+    return p - lr * v, v
+
+
+def g_in_place(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tuple[Tensor, Tensor]:
+    g.add_(v, alpha=momentum)
+    return p - lr * g, g.clone()
+
+
+def by_numpy_in_place(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> Any:
+    """What a generator does, it does when it is read."""
+    yield p.numpy().__isub__(lr * (momentum * v.numpy() + g.numpy()))
+    yield momentum * v + g
 
 
 def by_torch(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tuple[Tensor, Tensor]:
@@ -276,8 +327,8 @@ def by_numpy(p: Tensor, g: Tensor, v: Tensor, lr: float, momentum: float) -> tup
 MOMENTUM_STEPS: dict[str, Answer] = {
     "two lines": lambda p, g, v, lr, m: (p - lr * (m * v + g), m * v + g),
     "the package's": lambda p, g, v, lr, m: sgd_update(p, g, v, lr=lr, momentum=m),
-    "in place": in_place,
     "torch itself": by_torch,
+    "in place, on copies": on_copies,
     "numpy": by_numpy,
     "a list": lambda p, g, v, lr, m: [p - lr * (m * v + g), m * v + g],
     "stacked": lambda p, g, v, lr, m: torch.stack([p - lr * (m * v + g), m * v + g]),
@@ -290,6 +341,10 @@ MOMENTUM_STEPS: dict[str, Answer] = {
     "addcmul": lambda p, g, v, lr, m: (torch.add(p, m * v + g, alpha=-lr), (v * m).add(g)),
 }
 WRONG_MOMENTUM_STEPS: dict[str, tuple[Answer, str]] = {
+    "in place": (in_place, "but p and v changed in place"),
+    "v in place": (v_in_place, "but v changed in place"),
+    "g in place": (g_in_place, "but g changed in place"),
+    "in place, when it is read": (by_numpy_in_place, "but p changed in place"),
     "momentum by heart": (lambda p, g, v, lr, m: (p - lr * (0.9 * v + g), 0.9 * v + g), "the new v is"),
     "momentum is 1 - lr": (lambda p, g, v, lr, m: (p - lr * ((1 - lr) * v + g), (1 - lr) * v + g), "the new v is"),
     "lr is 1 - momentum": (lambda p, g, v, lr, m: (p - (1 - m) * (m * v + g), m * v + g), "1 - momentum has no place"),
