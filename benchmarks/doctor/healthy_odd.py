@@ -116,10 +116,10 @@ ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...], Changes | Callable[[Recip
     "begins-anew-in-each-fold": (("same-images-in-both-splits", "optimizer-recreated"), ("tensors",),
         {"after": parts.FOLDS, "epoch_end": parts.ON_FOLD, "epochs": 16, "n": 192,
          "epoch_start": parts.folded(_RESET + "\n    $opt = $maker($model.parameters(), lr=$lr)")}),
+    "ordered-not-sorted": (("unshuffled-labels",), TENSOR_LAYOUTS, {"shuffle": False}),
     "rows-of-zeros-and-ones": (("labels-change",), _LOOPS, _discrete(*(part.format(24) for part in _ROWS))),
     "equal-rows-of-several-classes": (("labels-change",), _LOOPS, _discrete(*(part.format(5) for part in _ROWS))),
     "one-hot-table": (("labels-change",), _LOOPS, _discrete(*_TABLE)),
     "binary-pictures": (("labels-change",), _LOOPS, _discrete(*_PICTURES)),
     "short-sentences": (("labels-change",), _LOOPS, _discrete(*_WORDS)),
-    "ordered-not-sorted": (("unshuffled-labels",), TENSOR_LAYOUTS, {"shuffle": False}),
 }  # fmt: skip

@@ -130,4 +130,8 @@ REPORTS = (
          {"step": parts.gambled("other.zero_grad()")},
          {"data": parts.CLOUD, "net": parts.PAINTER, "after": parts.CRITIC, "lr": "0.01", "epochs": 8},
          _COUNTED, sort="generator", course=None),
+    Pair("frozen-by-accident", "mrzhu-cool/pix2pix-pytorch#15: the discriminator is frozen for one step, and for ever",
+         {"step": parts.refereed()}, {"step": parts.refereed("judge.requires_grad_(True)")},
+         {"data": parts.CLOUD, "net": parts.PAINTER, "after": parts.CRITIC, "lr": "0.01", "epochs": 8},
+         _COUNTED, sort="never-thawed", course=None),
 )  # fmt: skip

@@ -9,7 +9,7 @@ __all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR
            "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT",
            "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TWO", "WIDE", "attentive", "augmented", "averaged",
            "carried", "clipped", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
-           "judged", "kept", "masked", "patient", "paused", "punished", "reader", "scaled", "sparse",
+           "judged", "kept", "masked", "patient", "paused", "punished", "reader", "refereed", "scaled", "sparse",
            "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
@@ -257,6 +257,15 @@ def gambled(first: str = "") -> str:
     return lines("fake = $model(torch.randn(len($x), 4))", first,
                  "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake.detach())).mean()", "real.backward()",
                  "other.step()", Z, "$loss = F.softplus(-judge(fake)).mean()", B, S, R)  # fmt: skip
+
+
+def refereed(last: str = "") -> str:
+    """A step of a game of two networks, of which one is frozen while the other learns, and ``last`` thaws it."""
+    return lines("fake = $model(torch.randn(len($x), 4))", "other.zero_grad()",
+                 "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake)).mean()",
+                 "real.backward(retain_graph=True)", "other.step()", "judge.requires_grad_(False)", Z,
+                 "wrong = F.binary_cross_entropy_with_logits(judge(fake), torch.ones(len($x), 1))",
+                 "$loss = wrong + F.l1_loss(fake.mean(dim=0), $x.mean(dim=0))", B, S, R, last)  # fmt: skip
 
 
 def summed(loss: str) -> str:

@@ -341,6 +341,7 @@ class Observer:
             self._layout.used(batch)
         self._calls.add(call)
         self._sums.forward(call.sequence)
+        self._terms.forward(call.sequence)
         self._retention.output(output, call.sequence)
 
     def _note(self, kind: type[measures.Measure], of: measures.Owner = None, **values: Tensor) -> Note:
@@ -363,15 +364,14 @@ class Observer:
                 self._ledger.add(self._note(measures.Divisor, value=next(iter(values.values())) / loss.detach()))
         self._loss_values.clear()
         if passed:
-            self._look_behind(loss, passed, values, behind)
+            self._look_behind(loss, passed, values)
 
-    def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor], behind: list[Call]) -> None:
+    def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor]) -> None:
         for name, share in dead_units(loss.grad_fn):
             self._ledger.add(self._note(measures.DeadUnits, name, share=share))
         if len(passed) < WALK:
             self.gradients.leaves(leaves(passed))
-            outputs = {call.sequence for call in behind if isinstance(call.kind, Forwards)}
-            self._terms.backward_begins(loss, values, outputs, self.step)
+            self._terms.backward_begins(loss, values, self.step)
         if (turned := reshaped(passed)) is not None:
             self._layout.note(*turned, inside=True)
 

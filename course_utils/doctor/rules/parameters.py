@@ -1,14 +1,16 @@
 """Does the optimizer hold what should learn? The model's parameters, not frozen, with its memory kept."""
 
+import itertools
 from collections import Counter
 from statistics import median
 
 from course_utils.doctor.measures import LooseTerm
-from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, calls
+from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, Update, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, names, number
 
+_IDLE = 10  # steps that change nothing, after which nobody is to thaw the parameters any more
 _LESSON = "01_optimizer_overview.ipynb, section 4"
 
 
@@ -62,11 +64,17 @@ def other_models_parameters(recording: Recording) -> str:
     fix="model.requires_grad_(True)                                    # thaw, or if it is meant:\n"
     "optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.01)",
     lesson=_LESSON,
-    explains=("loss-without-gradient", "missing-backward", "learning-rate-too-low", "learning-rate-vanished"),
+    explains=(
+        "loss-without-gradient",
+        "missing-backward",
+        "learning-rate-too-low",
+        "learning-rate-vanished",
+        "term-reaches-nothing",
+    ),
 )
 def frozen_by_accident(recording: Recording) -> Evidence | str:
     """Parameters that the optimizer was given do not require a gradient."""
-    everything = _everything_frozen(recording)
+    everything = _everything_frozen(recording) or _frozen_later(recording)
     frozen = [update for update in recording.updates if update.frozen]
     if everything or not frozen or len(frozen) != len(recording.updates_of(frozen[0].optimizer)):
         return everything
@@ -128,6 +136,25 @@ def _everything_frozen(recording: Recording) -> str:
     if not of_models or any(tensor.trainable or tensor.reached for tensor in held + of_models):
         return ""
     return f"all {count(len(of_models), 'parameter tensor')} of the model have requires_grad=False"
+
+
+def _frozen_later(recording: Recording) -> str:
+    """All that an optimizer holds had gradients at first, is frozen since, and the optimizer goes on stepping."""
+    for optimizer in recording.optimizers:
+        updates = recording.updates_of(optimizer.number)
+        idle = list(itertools.takewhile(_holds_frozen_only, reversed(updates)))
+        first = updates[: len(updates) - len(idle)]
+        begun = any(update.empty < update.tensors for update in first) and not any(update.frozen for update in first)
+        if begun and len(idle) >= max(_IDLE, 3 * len(first)):
+            return (
+                f"all {count(idle[0].tensors, 'parameter tensor')} of {optimizer.kind} had requires_grad=False in the "
+                f"last {len(idle)} of {count(len(updates), 'step')}, and no gradient; before, they had some"
+            )
+    return ""
+
+
+def _holds_frozen_only(update: Update) -> bool:
+    return update.frozen == update.tensors == update.empty
 
 
 def _forgets(optimizer: OptimizerFacts) -> bool:
