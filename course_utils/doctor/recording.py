@@ -300,6 +300,7 @@ class SumFacts:
     left_out: tuple[str, ...] = ("mean",)  #: operations that made the terms that no pass has gone through
     passes: int = 0  #: measured backward passes from a loss of that kind
     partial: int = 0  #: of them, whose loss was a part of such a sum
+    behind: frozenset[int] = frozenset()  #: places among the tensors of those that stand behind the terms left out
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from course_utils.doctor.measures import Copied, InputScale, MeasuredInputs, Padding, TokensReached
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
-from course_utils.doctor.rules.effects import FLAT
+from course_utils.doctor.rules.effects import FLAT, WILD
 from course_utils.doctor.words import count, names, number
 
 _BATCHES = 4  # of a pass, below which the same ones come by chance
@@ -177,7 +177,7 @@ def set_epoch_missing(recording: Recording) -> Evidence | str:
     "the last one left, and the data drift away.",
     fix="image = self.images[i].clone()      # a copy, or image = image + noise",
     lesson=_LOADER_LESSON,
-    explains=(*FLAT, "learning-rate-too-high"),
+    explains=(*FLAT, *WILD, "inputs-not-scaled", "measured-in-another-scale"),
 )
 def dataset_changes_itself(recording: Recording) -> str:
     """The tensors of a dataset are changed in place in every pass."""

@@ -5,7 +5,7 @@ from collections import Counter
 from statistics import median
 
 from course_utils.doctor.measures import LooseTerm
-from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, Update, calls
+from course_utils.doctor.recording import OptimizerFacts, Recording, SumFacts, TensorFacts, Update, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, names, number
@@ -133,7 +133,10 @@ def _reached_and_free(recording: Recording) -> list[TensorFacts]:
 def _everything_frozen(recording: Recording) -> str:
     of_models = [tensor for tensor in recording.tensors if tensor.model is not None]
     held = [tensor for tensor in recording.tensors if tensor.optimizers] or of_models
-    if not of_models or any(tensor.trainable or tensor.reached for tensor in held + of_models):
+    if not of_models or any(tensor.trainable for tensor in held + of_models):
+        return ""
+    failed = bool(recording.backwards) and recording.backwards[-1].failure  # then it was done after some steps
+    if not failed and any(tensor.reached for tensor in held + of_models):
         return ""
     return f"all {count(len(of_models), 'parameter tensor')} of the model have requires_grad=False"
 
@@ -220,9 +223,7 @@ def optimizer_never_steps(recording: Recording) -> str:
 )
 def loss_not_differentiated(recording: Recording) -> str:
     """In nearly every measured pass the loss was a part of a sum, whose other part no pass went through."""
-    for found in recording.sums:
-        if found.partial < max(5, 0.8 * found.passes):
-            continue
+    for found in left_aside(recording):
         kinds = " and ".join(found.left_out)
         return (
             f"in {found.partial} of {count(found.passes, 'measured pass')} the loss was a part of a sum that was also "
@@ -250,6 +251,11 @@ def term_reaches_nothing(recording: Recording) -> Evidence | str:
             f"changed, in {count(term.passes, 'measured pass')}; term {others[0].place + 1} did in all"
         )
     return _never_reached(recording) or _without_graph(recording)
+
+
+def left_aside(recording: Recording) -> list[SumFacts]:
+    """The sums of which in nearly every measured pass only a part was differentiated."""
+    return [found for found in recording.sums if found.partial >= max(5, 0.8 * found.passes)]
 
 
 def _without_graph(recording: Recording) -> Evidence | str:
