@@ -134,4 +134,7 @@ REPORTS = (
          {"step": parts.refereed()}, {"step": parts.refereed("judge.requires_grad_(True)")},
          {"data": parts.CLOUD, "net": parts.PAINTER, "after": parts.CRITIC, "lr": "0.01", "epochs": 8},
          _COUNTED, sort="never-thawed", course=None),
+    Pair("term-reaches-nothing", "labmlai/annotated_deep_learning_paper_implementations#66: no student",
+         {"step": parts.distilled("soft.log()")}, {"step": parts.distilled("$out.log_softmax(1)")}, {"epochs": 8},
+         sort="teacher-alone"),
 )  # fmt: skip

@@ -8,7 +8,7 @@ __all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR
            "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED",
            "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT",
            "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TWO", "WIDE", "attentive", "augmented", "averaged",
-           "carried", "clipped", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
+           "carried", "clipped", "distilled", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
            "judged", "kept", "masked", "patient", "paused", "punished", "reader", "refereed", "scaled", "sparse",
            "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
 
@@ -257,6 +257,13 @@ def gambled(first: str = "") -> str:
     return lines("fake = $model(torch.randn(len($x), 4))", first,
                  "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake.detach())).mean()", "real.backward()",
                  "other.step()", Z, "$loss = F.softplus(-judge(fake)).mean()", B, S, R)  # fmt: skip
+
+
+def distilled(logs: str) -> str:
+    """A step that also learns from soft labels."""
+    soft = "soft = (0.5 * $x.float().flatten(1)[:, :4]).softmax(dim=1)"
+    return lines(Z, F, soft, f"taught = F.kl_div({logs}, soft, reduction='batchmean')",
+                 "$loss = 4 * taught + 0.5 * $loss_fn($out, $y)", B, S, R)  # fmt: skip
 
 
 def refereed(last: str = "") -> str:

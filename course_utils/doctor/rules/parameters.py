@@ -1,15 +1,16 @@
 """Does the optimizer hold what should learn? The model's parameters, not frozen, with its memory kept."""
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from statistics import median
 
-from course_utils.doctor.measures import LooseTerm
+from course_utils.doctor.measures import LooseTerm, MeasuredLoss
 from course_utils.doctor.recording import OptimizerFacts, Recording, SumFacts, TensorFacts, Update, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, names, number
 
+_LOOKS, _LONG = 5, 60  # at a term without a graph, and the updates between the first and the last of so few
 _IDLE = 10  # steps that change nothing, after which nobody is to thaw the parameters any more
 _LESSON = "01_optimizer_overview.ipynb, section 4"
 
@@ -260,12 +261,14 @@ def left_aside(recording: Recording) -> list[SumFacts]:
 
 def _without_graph(recording: Recording) -> Evidence | str:
     """A number that is no constant, and not small, is added to the loss to the end, and has no graph."""
-    for place in {look.of for look in recording.measured(LooseTerm)}:
-        looks = [look for look in recording.measured(LooseTerm) if look.of == place]
+    for looks in recording.series(LooseTerm).values():
         sizes, totals = [abs(look.value) for look in looks], [abs(look.total) for look in looks]
-        if len(looks) < 8 or looks[-1].step < 0.7 * len(recording.updates) or median(sizes) < 0.01 * median(totals):
+        seldom = len(looks) < 8 and (len(looks) < _LOOKS or looks[-1].step < looks[0].step + _LONG)
+        if seldom or looks[-1].step < 0.7 * len(recording.updates):
             continue
-        if len({look.value for look in looks}) > len(looks) / 2:
+        different = len({look.value for look in looks})
+        weighty = median(sizes) >= 0.01 * median(totals) and different > len(looks) / 2
+        if weighty or (different >= 3 and _of_a_loss_function(recording, looks)):
             return Evidence(
                 f"to the loss of step {looks[-1].step} ({number(looks[-1].total)}) a term of {number(looks[-1].value)} "
                 f"was added that has no graph, and so in {count(len(looks), 'measured pass')}: no weight learns of it",
@@ -275,6 +278,16 @@ def _without_graph(recording: Recording) -> Evidence | str:
                 "loss = loss_fn(scores, labels) + 0.1 * penalty",
             )
     return ""
+
+
+def _of_a_loss_function(recording: Recording, looks: list[LooseTerm]) -> bool:
+    """Whether the numbers are one and the same multiple of what a loss function has computed without a graph."""
+    known: dict[int, list[float]] = defaultdict(list)
+    for loss in recording.measured(MeasuredLoss):
+        known[loss.step].append(loss.value)
+    some = [look for look in looks if look.value]
+    factors = [{f"{look.value / value:.3g}" for value in known[look.step] if value} for look in some]
+    return bool(factors) and bool(set.intersection(*factors))
 
 
 def _never_reached(recording: Recording) -> Evidence | str:
