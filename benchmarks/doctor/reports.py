@@ -2,7 +2,7 @@
 
 from benchmarks.doctor import wild_parts as parts
 from benchmarks.doctor.pairs import Changes, Pair, held_out, norm
-from benchmarks.doctor.recipe import HELD_OUT, B, F, L, R, Recipe, S, Z, lines
+from benchmarks.doctor.recipe import HELD_OUT, MEASURE, B, F, L, R, Recipe, S, Z, lines
 
 __all__ = ["MISSED", "REPORTS"]
 
@@ -137,4 +137,8 @@ REPORTS = (
     Pair("term-reaches-nothing", "labmlai/annotated_deep_learning_paper_implementations#66: no student",
          {"step": parts.distilled("soft.log()")}, {"step": parts.distilled("$out.log_softmax(1)")}, {"epochs": 8},
          sort="teacher-alone"),
+    Pair("evaluation-is-random", "delip/PyTorchNLPBook#28; yangze0930/NTS-Net#14",
+         {"net": parts.dropping("nn.Dropout(0.3)(hidden)")},
+         {"net": parts.dropping("self.drop(hidden)", "\n        self.drop = nn.Dropout(0.3)")},
+         lambda recipe: {**held_out(recipe), "epoch_end": MEASURE, "epochs": 8}, sort="made-in-forward"),
 )  # fmt: skip

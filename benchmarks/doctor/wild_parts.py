@@ -97,17 +97,17 @@ $built = $cls()
 $built($X[:2])"""
 
 
-def dropping(switch: str) -> str:
-    """A network that drops by a function."""
+def dropping(dropped: str, made: str = "") -> str:
+    """A network that drops in a way of its own, with what is ``made`` for it."""
     return f"""
 class $cls(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first, self.last = nn.LazyLinear(48), nn.Linear(48, 4)
+        self.first, self.last = nn.LazyLinear(48), nn.Linear(48, 4){made}
 
     def forward(self, x):
         hidden = torch.relu(self.first(x.float().flatten(1)))
-        return self.last(F.dropout(hidden, 0.3{switch}))
+        return self.last({dropped})
 
 $built = $cls()
 $built($X[:2])"""

@@ -165,9 +165,10 @@ class Padding(Measure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedInEvaluation(Measure):
-    """A function dropped numbers inside a model in evaluation mode; no layer that may be switched on called it."""
+    """A function dropped numbers inside a model in evaluation mode; no switch of its own layers explains it."""
 
     p: float
+    by_layer: float = 0.0  #: 1 where a layer called it that is no part of the model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,7 +177,8 @@ class Observer:
     def _dropped(self, event: events.Dropped) -> None:
         if self.models.measured_while_dropping():
             model = type(self.models.calling[0]).__name__
-            self._ledger.add(self._note(measures.DroppedInEvaluation, model, p=torch.tensor(event.p)))
+            known = {"p": torch.tensor(event.p), "by_layer": torch.tensor(float(self.models.strange()))}
+            self._ledger.add(self._note(measures.DroppedInEvaluation, model, **known))
 
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
