@@ -5,12 +5,12 @@ from textwrap import indent
 from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 
 __all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
-           "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED",
-           "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT",
-           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TWO", "WIDE", "attentive", "augmented", "averaged",
+           "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LENGTHS", "LINEAR", "LOADED",
+           "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "RARE", "SERIES", "SHARE", "SLOW", "SOFT",
+           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "WIDE", "attentive", "augmented", "averaged",
            "carried", "clipped", "distilled", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
            "judged", "kept", "masked", "patient", "paused", "punished", "reader", "refereed", "scaled", "sparse",
-           "stacked", "summed", "two_terms", "typed", "validated"]  # fmt: skip
+           "stacked", "summed", "two_terms", "typed", "validated", "weighted"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 PLAN = "$sched = torch.optim.lr_scheduler."
@@ -64,6 +64,13 @@ PADDED = (
     "$X[:, 5:] *= torch.arange(5, 9)[None] < torch.randint(5, 9, ($n, 1))"
 )
 TAGS = "$X = torch.randint(1, 12, ($n, 15))\n$X[:, 4:] = 0\n$Y = torch.where($X > 0, 1 + $X % 3, 0)"
+LENGTHS = (
+    "$X = torch.randint(1, 12, ($n, 40))\n"
+    "lengths = torch.where(torch.rand($n) < 0.08, 40, torch.randint(3, 7, ($n,)))\n"
+    "$X[torch.arange(40)[None] >= lengths[:, None]] = 0\n$Y = torch.where($X > 0, 1 + $X % 3, 0)"
+)
+TRIMMED = "most = int(($x > 0).sum(dim=1).max())\n$x, $y = $x[:, :most], $y[:, :most]"
+RARE = "$Y = (torch.rand(len($Y)) < 0.07).float()\n$X.flatten(1)[:, :3] += 1.5 * $Y[:, None]"
 KNOWN = "known = copy.deepcopy($model.state_dict())"
 LOADED = "$model.load_state_dict(known)"
 FRESH = "for m in $model.modules():\n    if hasattr(m, 'reset_parameters'):\n        m.reset_parameters()"
@@ -273,6 +280,12 @@ def refereed(last: str = "") -> str:
                  "real.backward(retain_graph=True)", "other.step()", "judge.requires_grad_(False)", Z,
                  "wrong = F.binary_cross_entropy_with_logits(judge(fake), torch.ones(len($x), 1))",
                  "$loss = wrong + F.l1_loss(fake.mean(dim=0), $x.mean(dim=0))", B, S, R, last)  # fmt: skip
+
+
+def weighted(weight: str) -> str:
+    """A step on labels of two classes, of which the rare one has this ``weight``."""
+    return lines(Z, F, "rare = $Y.mean()", f"$loss = F.binary_cross_entropy_with_logits($out.squeeze(1), $y, "
+                 f"pos_weight={weight})", B, S, R)  # fmt: skip
 
 
 def summed(loss: str) -> str:

@@ -1,5 +1,6 @@
 """Which numbers are measured in a loop? A frozen record for each kind of measurement."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -129,6 +130,7 @@ class Balance(Measure):
     common: float  #: the most frequent label
     share: float  #: of the labels that are the most frequent one
     named: float  #: share of the scores that name that one
+    plain: float = math.nan  #: of a score for each label: their mean binary cross-entropy without any weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.doctor.values import wide
 
@@ -59,6 +59,10 @@ def of_amounts(outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
 def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """The ``Balance`` of a batch: scores ``(batch, classes, ...)`` of classes, or one for each label."""
     named = scores.detach().argmax(dim=1) if scores.dim() > labels.dim() else (scores.detach() > 0).long()
+    plain = torch.full((), float("nan"), device=labels.device)
+    if scores.dim() == labels.dim():
+        flat = scores.detach().float()
+        plain = (nn.functional.softplus(flat) - flat * labels).mean()
     labels = labels.detach().long()
     counted = labels[labels >= 0]
     common = counted.mode().values if counted.numel() else torch.zeros((), device=labels.device)
@@ -67,6 +71,7 @@ def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "common": wide(common),
         "share": wide(counted == common).mean(),
         "named": wide(named == common).mean(),
+        "plain": plain,
     }
 
 

@@ -78,8 +78,9 @@ def targets_equal_inputs(recording: Recording) -> str:
 )
 def padding_counts(recording: Recording) -> str:
     """In most places the input is one and the same token, all these have one label, and the loss takes it in."""
-    looks = recording.measured(Padding)
-    if len(looks) < 3 or any(look.share < 0.6 or look.alike < 1 or not look.counted for look in looks):
+    measured = recording.measured(Padding)
+    looks = [look for look in measured if look.share >= 0.6]  # a batch without a long sentence has little padding
+    if len(looks) < max(3, 0.7 * len(measured)) or any(look.alike < 1 or not look.counted for look in looks):
         return ""
     share = sum(look.share for look in looks) / len(looks)
     return (
