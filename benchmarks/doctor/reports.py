@@ -150,4 +150,8 @@ REPORTS = (
          {"step": lines(parts.TRIMMED, Z, F, "$loss = F.cross_entropy($out.transpose(1, 2), $y, ignore_index=0)",
                         B, S, R)},
          {"data": parts.LENGTHS, "net": parts.NEXT, "lr": "0.05"}, sort="of-several-lengths"),
+    Pair("running-loss-is-a-tensor", "jostmey/NakedAttention#1: a sum that begins anew in each epoch",
+         _total("$loss / 24"), _total("$loss.item() / 24"),
+         lambda recipe: {"epoch_start": "total = 0.0", "batch": 8, "epochs": 8, "lr": _gentle(recipe)},
+         _COUNTED, sort="each-epoch"),
 )  # fmt: skip

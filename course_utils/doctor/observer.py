@@ -155,7 +155,7 @@ class Observer:
         self._origin.head(inputs, event.target)
         call = Call(self._heads.kind_of(event), sequence(output), self.step)
         if output.requires_grad:
-            self._retention.mark(output, self.step)
+            self._retention.mark(output, self.step, spent=False)
             if event.reduction == MEAN and output.dim() == 0:
                 self._loss_values[call.sequence] = output.detach().clone()
             if self.closely:
@@ -350,7 +350,7 @@ class Observer:
 
     def _loss(self, loss: Tensor) -> None:
         """Note all about a loss from which a backward pass starts."""
-        self._retention.mark(loss, self.step)
+        self._retention.mark(loss, self.step, spent=True)
         passed = list(nodes(loss.grad_fn, WALK)) if self.closely and loss.grad_fn is not None else []
         behind = self._calls.backward(loss, self.step, passed or None)
         self._retention.learned(behind, self.step)

@@ -189,6 +189,7 @@ class Survivors:
     chained: int  #: of them, whose graph is alive without its loss tensor
     operations: int  #: recorded operations behind one loss
     outputs: int = 0  #: outputs of models that were learned from as long ago, alive with their graph
+    spent: int = 0  #: of those that are chained, from which a backward pass has started already
 
 
 @dataclass(frozen=True, slots=True)
