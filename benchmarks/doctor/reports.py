@@ -154,4 +154,10 @@ REPORTS = (
          _total("$loss / 24"), _total("$loss.item() / 24"),
          lambda recipe: {"epoch_start": "total = 0.0", "batch": 8, "epochs": 8, "lr": _gentle(recipe)},
          _COUNTED, sort="each-epoch"),
+    Pair("softmax-over-batch", "jadore801120/attention-is-all-you-need-pytorch#19: attention over the batch",
+         {"net": parts.attending(0)}, {"net": parts.attending(-1)}, {"data": parts.SERIES, "lr": "0.03", "epochs": 10},
+         sort="attention"),
+    Pair("view-for-transpose", "timbmg/Sentence-VAE#15: the states of two directions",
+         {"net": parts.both_ways("")}, {"net": parts.both_ways(".transpose(0, 1)")},
+         {"data": parts.SERIES, "lr": "0.03", "epochs": 10}, sort="two-directions"),
 )  # fmt: skip

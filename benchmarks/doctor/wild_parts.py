@@ -7,8 +7,8 @@ from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 __all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
            "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LENGTHS", "LINEAR", "LOADED",
            "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "RARE", "SERIES", "SHARE", "SLOW", "SOFT",
-           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "WIDE", "attentive", "augmented", "averaged",
-           "carried", "clipped", "distilled", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
+           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "WIDE", "attending", "attentive", "augmented", "averaged",
+           "both_ways", "carried", "clipped", "distilled", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
            "judged", "kept", "masked", "patient", "paused", "punished", "reader", "refereed", "scaled", "sparse",
            "stacked", "summed", "two_terms", "typed", "validated", "weighted"]  # fmt: skip
 
@@ -163,6 +163,37 @@ def judged(score: str) -> str:
     return lines(Z, F, f"extra = 0.1 * judge({score}).pow(2).mean()", "$loss = $loss_fn($out, $y) + extra", B, S, R,
                  "judged.zero_grad()", "F.mse_loss(judge($out.detach()), torch.ones(len($x), 1)).backward()",
                  "judged.step()")  # fmt: skip
+
+
+def attending(dim: int) -> str:
+    """A network that attends to the places of a series, with a softmax over this dimension."""
+    return f"""
+class $cls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.ask, self.last = nn.Linear(12, 24), nn.Linear(24, 24), nn.Linear(24, 4)
+
+    def forward(self, x):
+        hidden = self.into(x)
+        scores = self.ask(hidden) @ hidden.transpose(1, 2) / 5
+        return self.last((hidden + scores.softmax(dim={dim}) @ hidden).mean(dim=1))
+
+$built = $cls()"""
+
+
+def both_ways(joined: str) -> str:
+    """A network that reads a series in both directions, and joins its two last states."""
+    return f"""
+class $cls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.read, self.last = nn.GRU(12, 24, batch_first=True, bidirectional=True), nn.Linear(48, 4)
+
+    def forward(self, x):
+        _, state = self.read(x)
+        return self.last(state{joined}.reshape(len(x), 48))
+
+$built = $cls()"""
 
 
 def drawn(shift: str) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "MeasuredInputs",
     "MeasuredLoss",
     "MeasuredOn",
+    "OverBatch",
     "Overwritten",
     "Owner",
     "Padding",
@@ -171,6 +172,13 @@ class DroppedInEvaluation(Measure):
 
     p: float
     by_layer: float = 0.0  #: 1 where a layer called it that is no part of the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverBatch(Measure):
+    """Whether a softmax behind a loss was taken over the first of several dimensions, that of the samples."""
+
+    seen: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

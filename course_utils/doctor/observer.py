@@ -14,7 +14,7 @@ from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import WALK, Call, Calls
 from course_utils.doctor.clips import Clips
 from course_utils.doctor.gradients import Gradients, parameters_of
-from course_utils.doctor.graph import dead_units, leaves, nodes, reshaped, sequence
+from course_utils.doctor.graph import competing, dead_units, leaves, nodes, reshaped, sequence
 from course_utils.doctor.heads import MEAN, Heads, refused
 from course_utils.doctor.layers import Layers
 from course_utils.doctor.layout import Layout
@@ -160,6 +160,7 @@ class Observer:
                 self._loss_values[call.sequence] = output.detach().clone()
             if self.closely:
                 call.notes += self._heads.notes(event, self.step)
+                self._layout.judged(event.target)
                 self._layers.head(event.target, self._layout.batch, self.sources.batch_size)
         elif output.dim() == 0:
             self._ledger.add(self._note(measures.MeasuredLoss, event.kind, value=output.detach().clone()))
@@ -373,7 +374,9 @@ class Observer:
         if len(passed) < WALK:
             self.gradients.leaves(leaves(passed))
             self._terms.backward_begins(loss, values, self.step)
-        if (turned := reshaped(passed)) is not None:
+        if self._layout.samples:
+            self._ledger.add(self._note(measures.OverBatch, seen=competing(passed, self._layout.samples)))
+        if (turned := reshaped(passed, self._layout.samples)) is not None:
             self._layout.note(*turned, inside=True)
 
     def _measure_step(self, optimizer: Optimizer, number: int, snapshot: vitals.Snapshot) -> None:

@@ -44,7 +44,7 @@ class Retention:
         self._outputs: list[tuple[int, weakref.ref[Tensor]]] = []
 
     def mark(self, loss: Tensor, step: int, *, spent: bool) -> None:
-        """Follow ``loss``: a loss function has returned it, or a backward pass, then it is ``spent``, starts from it."""
+        """Follow ``loss``: a loss function has returned it, or a backward pass starts from it, then it is ``spent``."""
         node = loss.grad_fn
         if node is None:
             return
