@@ -51,3 +51,13 @@ def test_fingerprints_tell_inputs_apart_that_differ_in_the_seventh_digit():
     other[0, 3] += 0.002
     assert not torch.equal(fingerprints(one), fingerprints(other))
     assert torch.equal(fingerprints(one), fingerprints(one * (1 + 2**-50)))
+
+
+def test_fingerprints_tell_rows_of_few_different_numbers_apart():
+    generator = torch.Generator().manual_seed(0)
+    letters = torch.randint(0, 2, (2000, 26), generator=generator)
+    pictures = torch.randint(0, 2, (500, 1, 16, 16), generator=generator).float()
+    turned = torch.eye(16).reshape(16, 1, 4, 4)
+    for inputs in (letters, pictures, turned):
+        pairs = {tuple(pair) for pair in fingerprints(inputs).view(-1, 2).tolist()}
+        assert len(pairs) == len(inputs.unique(dim=0))

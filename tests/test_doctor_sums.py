@@ -198,3 +198,32 @@ def test_tensors_add_as_before_when_nobody_watches():
         assert "__add__" in vars(torch.Tensor)
     assert "__add__" not in vars(torch.Tensor)
     assert torch.equal(1 + torch.ones(2) - nn.Parameter(torch.ones(2)), torch.ones(2))
+
+
+class TwoHeads(nn.Module):
+    """A trunk with two heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.first, self.second = nn.Linear(20, 16), nn.Linear(16, 4), nn.Linear(16, 4)
+
+    def forward(self, x):
+        hidden = self.trunk(x).relu()
+        return self.first(hidden), self.second(hidden)
+
+
+@pytest.mark.parametrize(("computed", "named"), [(True, NAME), (False, "loss-without-gradient")])
+def test_parameters_behind_a_term_that_is_left_out_are_an_effect(computed, named):
+    torch.manual_seed(0)
+    model, (x, y) = TwoHeads(), blobs()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with doctor.watch() as report:
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            first, second = model(x)
+            loss = F.cross_entropy(first, y)
+            if computed:
+                print(loss + 0.5 * F.cross_entropy(second, y))
+            loss.backward()
+            optimizer.step()
+    assert [finding.name for finding in report.findings] == [named]

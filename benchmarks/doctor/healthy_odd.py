@@ -9,6 +9,7 @@ from benchmarks.doctor.recipe import EPOCH_LAYOUTS, MEASURE, TENSOR_LAYOUTS, B, 
 __all__ = ["ODD"]
 
 _SCHEDULER = "$sched = torch.optim.lr_scheduler."
+_LOOPS = ("flat", "tensors", "function")
 _COUNTED = ("flat", "function", "tensors")  #: layouts whose own names may be made before the loop
 _EVERY = "if len($losses) % {} == 0:\n    "
 _NLL = ("NLLLoss", "nll_loss")
@@ -46,6 +47,23 @@ _RESET = (
 )
 _TALL = "nn.Sequential(nn.Flatten(), nn.LazyLinear(24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 4))"
 _TAUGHT = "with torch.no_grad():\n    soft = (40 * teacher($x)).softmax(dim=1)"
+
+_ROWS = ("$Y = torch.randint(0, 4, ($n,))\n$X = (torch.rand($n, {0}) < torch.rand(4, {0})[$Y]).float()",
+         "$built = nn.Sequential(nn.Linear({0}, 32), nn.ReLU(), nn.Linear(32, 4))")  # fmt: skip
+_TABLE = ("raw = torch.randint(0, 4, ($n, 8))\n$X = F.one_hot(raw, 4).flatten(1).float()\n"
+          "$Y = 2 * (raw[:, 0] > 1) + (raw[:, 1] > 1)",
+          "$built = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))")  # fmt: skip
+_PICTURES = ("shapes = torch.rand(4, 1, 16, 16)\n$Y = torch.randint(0, 4, ($n,))\n"
+             "$X = (torch.rand($n, 1, 16, 16) < shapes[$Y]).float()",
+             "$built = nn.Sequential(nn.Flatten(), nn.Linear(256, 32), nn.ReLU(), nn.Linear(32, 4))")  # fmt: skip
+_WORDS = ("$X = torch.randint(0, 12, ($n, 7))\n$Y = $X.sum(dim=1) % 4 * ($X[:, 0] > 5)",
+          "$built = nn.Sequential(nn.Embedding(12, 24), nn.Flatten(), nn.Linear(168, 96), nn.ReLU(), "
+          "nn.Linear(96, 4))")  # fmt: skip
+
+
+def _discrete(data: str, net: str) -> Changes:
+    return {"data": data, "net": net, "epochs": 10}
+
 
 #: name of the trap: the faults it is taken for, its layouts, and what its recipe changes
 ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...], Changes | Callable[[Recipe], Changes]]] = {
@@ -99,4 +117,9 @@ ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...], Changes | Callable[[Recip
         {"after": parts.FOLDS, "epoch_end": parts.ON_FOLD, "epochs": 16, "n": 192,
          "epoch_start": parts.folded(_RESET + "\n    $opt = $maker($model.parameters(), lr=$lr)")}),
     "ordered-not-sorted": (("unshuffled-labels",), TENSOR_LAYOUTS, {"shuffle": False}),
+    "rows-of-zeros-and-ones": (("labels-change",), _LOOPS, _discrete(*(part.format(24) for part in _ROWS))),
+    "equal-rows-of-several-classes": (("labels-change",), _LOOPS, _discrete(*(part.format(5) for part in _ROWS))),
+    "one-hot-table": (("labels-change",), _LOOPS, _discrete(*_TABLE)),
+    "binary-pictures": (("labels-change",), _LOOPS, _discrete(*_PICTURES)),
+    "short-sentences": (("labels-change",), _LOOPS, _discrete(*_WORDS)),
 }  # fmt: skip

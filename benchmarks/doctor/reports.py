@@ -2,7 +2,7 @@
 
 from benchmarks.doctor import wild_parts as parts
 from benchmarks.doctor.pairs import Changes, Pair, held_out, norm
-from benchmarks.doctor.recipe import HELD_OUT, B, F, L, R, Recipe, S, Z, lines
+from benchmarks.doctor.recipe import HELD_OUT, MEASURE, B, F, L, R, Recipe, S, Z, lines
 
 __all__ = ["MISSED", "REPORTS"]
 
@@ -130,4 +130,34 @@ REPORTS = (
          {"step": parts.gambled("other.zero_grad()")},
          {"data": parts.CLOUD, "net": parts.PAINTER, "after": parts.CRITIC, "lr": "0.01", "epochs": 8},
          _COUNTED, sort="generator", course=None),
+    Pair("frozen-by-accident", "mrzhu-cool/pix2pix-pytorch#15: the discriminator is frozen for one step, and for ever",
+         {"step": parts.refereed()}, {"step": parts.refereed("judge.requires_grad_(True)")},
+         {"data": parts.CLOUD, "net": parts.PAINTER, "after": parts.CRITIC, "lr": "0.01", "epochs": 8},
+         _COUNTED, sort="never-thawed", course=None),
+    Pair("term-reaches-nothing", "labmlai/annotated_deep_learning_paper_implementations#66: no student",
+         {"step": parts.distilled("soft.log()")}, {"step": parts.distilled("$out.log_softmax(1)")}, {"epochs": 8},
+         sort="teacher-alone"),
+    Pair("evaluation-is-random", "delip/PyTorchNLPBook#28; yangze0930/NTS-Net#14",
+         {"net": parts.dropping("nn.Dropout(0.3)(hidden)")},
+         {"net": parts.dropping("self.drop(hidden)", "\n        self.drop = nn.Dropout(0.3)")},
+         lambda recipe: {**held_out(recipe), "epoch_end": MEASURE, "epochs": 8}, sort="made-in-forward"),
+    Pair("one-class-named", "pytorch/pytorch#6856: the weight of the rare class upside down",
+         {"step": parts.weighted("rare / (1 - rare)")}, {"step": parts.weighted("(1 - rare) / rare")},
+         lambda recipe: {"classes": 1, "more_data": parts.RARE, "n": 960, "lr": _gentle(recipe), "epochs": 6},
+         _COUNTED, sort="weighted", course=None),
+    Pair("padding-counts", "lukas-blecher/LaTeX-OCR#305: batches as long as their longest sentence",
+         {"step": lines(parts.TRIMMED, Z, F, "$loss = F.cross_entropy($out.transpose(1, 2), $y)", B, S, R)},
+         {"step": lines(parts.TRIMMED, Z, F, "$loss = F.cross_entropy($out.transpose(1, 2), $y, ignore_index=0)",
+                        B, S, R)},
+         {"data": parts.LENGTHS, "net": parts.NEXT, "lr": "0.05"}, sort="of-several-lengths"),
+    Pair("running-loss-is-a-tensor", "jostmey/NakedAttention#1: a sum that begins anew in each epoch",
+         _total("$loss / 24"), _total("$loss.item() / 24"),
+         lambda recipe: {"epoch_start": "total = 0.0", "batch": 8, "epochs": 8, "lr": _gentle(recipe)},
+         _COUNTED, sort="each-epoch"),
+    Pair("softmax-over-batch", "jadore801120/attention-is-all-you-need-pytorch#19: attention over the batch",
+         {"net": parts.attending(0)}, {"net": parts.attending(-1)}, {"data": parts.SERIES, "lr": "0.03", "epochs": 10},
+         sort="attention"),
+    Pair("view-for-transpose", "timbmg/Sentence-VAE#15: the states of two directions",
+         {"net": parts.both_ways("")}, {"net": parts.both_ways(".transpose(0, 1)")},
+         {"data": parts.SERIES, "lr": "0.03", "epochs": 10}, sort="two-directions"),
 )  # fmt: skip

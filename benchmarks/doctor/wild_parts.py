@@ -4,13 +4,14 @@ from textwrap import indent
 
 from benchmarks.doctor.recipe import B, F, L, R, Recipe, S, Z, lines
 
-__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT", "CRITIC",
-           "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LINEAR", "LOADED", "MICRO", "NEXT",
-           "ON_FOLD", "PADDED", "PAINTER", "PLAN", "SERIES", "SHARE", "SLOW", "SOFT", "SQUARED", "SWAPPED", "TAGS",
-           "TOKENS", "TWO", "TWO_SIDES", "WIDE", "attentive", "augmented", "averaged", "carried", "clipped",
-           "deceived", "drawn", "dropping", "folded", "followed", "freeze_layers", "gambled", "gathered", "judged",
-           "kept", "masked", "patient", "paused", "planned", "punished", "reader", "scaled", "sparse", "stacked",
-           "summed", "two_terms", "typed", "validated"]  # fmt: skip
+__all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
+           "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LENGTHS", "LINEAR",
+           "LOADED", "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "RARE", "SERIES", "SHARE",
+           "SLOW", "SOFT", "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "TWO_SIDES", "WIDE",
+           "attending", "attentive", "augmented", "averaged", "both_ways", "carried", "clipped", "deceived",
+           "distilled", "drawn", "dropping", "folded", "followed", "freeze_layers", "gambled", "gathered",
+           "judged", "kept", "masked", "patient", "paused", "planned", "punished", "reader", "refereed",
+           "scaled", "sparse", "stacked", "summed", "two_terms", "typed", "validated", "weighted"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 PLAN = "$sched = torch.optim.lr_scheduler."
@@ -65,6 +66,13 @@ PADDED = (
     "$X[:, 5:] *= torch.arange(5, 9)[None] < torch.randint(5, 9, ($n, 1))"
 )
 TAGS = "$X = torch.randint(1, 12, ($n, 15))\n$X[:, 4:] = 0\n$Y = torch.where($X > 0, 1 + $X % 3, 0)"
+LENGTHS = (
+    "$X = torch.randint(1, 12, ($n, 40))\n"
+    "lengths = torch.where(torch.rand($n) < 0.08, 40, torch.randint(3, 7, ($n,)))\n"
+    "$X[torch.arange(40)[None] >= lengths[:, None]] = 0\n$Y = torch.where($X > 0, 1 + $X % 3, 0)"
+)
+TRIMMED = "most = int(($x > 0).sum(dim=1).max())\n$x, $y = $x[:, :most], $y[:, :most]"
+RARE = "$Y = (torch.rand(len($Y)) < 0.07).float()\n$X.flatten(1)[:, :3] += 1.5 * $Y[:, None]"
 KNOWN = "known = copy.deepcopy($model.state_dict())"
 LOADED = "$model.load_state_dict(known)"
 FRESH = "for m in $model.modules():\n    if hasattr(m, 'reset_parameters'):\n        m.reset_parameters()"
@@ -98,17 +106,17 @@ $built = $cls()
 $built($X[:2])"""
 
 
-def dropping(switch: str) -> str:
-    """A network that drops by a function."""
+def dropping(dropped: str, made: str = "") -> str:
+    """A network that drops in a way of its own, with what is ``made`` for it."""
     return f"""
 class $cls(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first, self.last = nn.LazyLinear(48), nn.Linear(48, 4)
+        self.first, self.last = nn.LazyLinear(48), nn.Linear(48, 4){made}
 
     def forward(self, x):
         hidden = torch.relu(self.first(x.float().flatten(1)))
-        return self.last(F.dropout(hidden, 0.3{switch}))
+        return self.last({dropped})
 
 $built = $cls()
 $built($X[:2])"""
@@ -157,6 +165,37 @@ def judged(score: str) -> str:
     return lines(Z, F, f"extra = 0.1 * judge({score}).pow(2).mean()", "$loss = $loss_fn($out, $y) + extra", B, S, R,
                  "judged.zero_grad()", "F.mse_loss(judge($out.detach()), torch.ones(len($x), 1)).backward()",
                  "judged.step()")  # fmt: skip
+
+
+def attending(dim: int) -> str:
+    """A network that attends to the places of a series, with a softmax over this dimension."""
+    return f"""
+class $cls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.ask, self.last = nn.Linear(12, 24), nn.Linear(24, 24), nn.Linear(24, 4)
+
+    def forward(self, x):
+        hidden = self.into(x)
+        scores = self.ask(hidden) @ hidden.transpose(1, 2) / 5
+        return self.last((hidden + scores.softmax(dim={dim}) @ hidden).mean(dim=1))
+
+$built = $cls()"""
+
+
+def both_ways(joined: str) -> str:
+    """A network that reads a series in both directions, and joins its two last states."""
+    return f"""
+class $cls(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.read, self.last = nn.GRU(12, 24, batch_first=True, bidirectional=True), nn.Linear(48, 4)
+
+    def forward(self, x):
+        _, state = self.read(x)
+        return self.last(state{joined}.reshape(len(x), 48))
+
+$built = $cls()"""
 
 
 def drawn(shift: str) -> str:
@@ -277,6 +316,28 @@ def gambled(first: str = "") -> str:
     return lines("fake = $model(torch.randn(len($x), 4))", first,
                  "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake.detach())).mean()", "real.backward()",
                  "other.step()", Z, "$loss = F.softplus(-judge(fake)).mean()", B, S, R)  # fmt: skip
+
+
+def distilled(logs: str) -> str:
+    """A step that also learns from soft labels."""
+    soft = "soft = (0.5 * $x.float().flatten(1)[:, :4]).softmax(dim=1)"
+    return lines(Z, F, soft, f"taught = F.kl_div({logs}, soft, reduction='batchmean')",
+                 "$loss = 4 * taught + 0.5 * $loss_fn($out, $y)", B, S, R)  # fmt: skip
+
+
+def refereed(last: str = "") -> str:
+    """A step of a game of two networks, of which one is frozen while the other learns, and ``last`` thaws it."""
+    return lines("fake = $model(torch.randn(len($x), 4))", "other.zero_grad()",
+                 "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake)).mean()",
+                 "real.backward(retain_graph=True)", "other.step()", "judge.requires_grad_(False)", Z,
+                 "wrong = F.binary_cross_entropy_with_logits(judge(fake), torch.ones(len($x), 1))",
+                 "$loss = wrong + F.l1_loss(fake.mean(dim=0), $x.mean(dim=0))", B, S, R, last)  # fmt: skip
+
+
+def weighted(weight: str) -> str:
+    """A step on labels of two classes, of which the rare one has this ``weight``."""
+    return lines(Z, F, "rare = $Y.mean()", f"$loss = F.binary_cross_entropy_with_logits($out.squeeze(1), $y, "
+                 f"pos_weight={weight})", B, S, R)  # fmt: skip
 
 
 def summed(loss: str) -> str:

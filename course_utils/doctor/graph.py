@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["bounded_by", "count_operations", "dead_units", "leaves", "nodes", "operation", "reshaped", "sequence",
-           "squashed_by", "squashes_batch", "terms"]  # fmt: skip
+__all__ = ["bounded_by", "competing", "count_operations", "dead_units", "leaves", "nodes", "operation", "reshaped",
+           "sequence", "squashed_by", "squashes_batch", "terms"]  # fmt: skip
 
 # Operations that hand on the numbers of their input, or nearly so.
 _PASSING = (
@@ -26,6 +26,7 @@ _SOFTMAXES = ("Softmax", "SafeSoftmax", "LogSoftmax")
 _BOUNDING = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "SafeSoftmax": "softmax"}
 _ADDITIONS = ("Add", "Sub")
 _LIMIT = 5000
+_SEVERAL = 3  # samples, for whose number another size is not taken
 
 
 def sequence(tensor: Tensor) -> int:
@@ -131,7 +132,21 @@ def _taken_apart(root: Any, limit: int) -> Iterator[tuple[Any, bool, bool]]:
         yield node, scaled, apart
 
 
-def reshaped(found: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+def competing(found: Iterable[Any], samples: int) -> Tensor:
+    """1 where one of these operations is a softmax of three or more dimensions over the first, the samples; else 0."""
+    shapes = [node._input_metadata[0].shape for node in found if operation(node) in _SOFTMAXES and not node._saved_dim]
+    over = [len(shape) >= 3 and shape[0] == samples and samples not in shape[1:] for shape in shapes]
+    return torch.tensor(float(samples >= _SEVERAL and any(over)))
+
+
+def _mixes(before: tuple[int, ...], after: tuple[int, ...], samples: int) -> bool:
+    """Whether rows of ``after`` hold pieces of several samples, whose place in ``before`` was the second dimension."""
+    if samples < _SEVERAL or len(before) < 3 or before[1] != samples or after[0] != samples:
+        return False
+    return before[0] > 1 and before[0] % samples != 0
+
+
+def reshaped(found: Sequence[Any], samples: int = 0) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """The sizes before and after a view that gives the dimensions another order, where a transpose was meant."""
     users: dict[Any, list[str]] = {}
     for node in found:
@@ -144,7 +159,8 @@ def reshaped(found: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]] | 
         source = _only_input(node)
         ahead = operation(source) if source is not None and operation(source) != "Clone" else "Transpose"
         turned = any(kind in ("Transpose", "Permute", "T") for kind in (*users.get(node, ()), ahead))
-        if len(before) >= 3 and sorted(before) == sorted(after) and before != after and not turned:
+        other_order = len(before) >= 3 and sorted(before) == sorted(after) and before != after
+        if (other_order and not turned) or _mixes(before, after, samples):
             return before, after
     return None
 

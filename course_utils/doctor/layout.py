@@ -26,6 +26,7 @@ class Layout:
         self._given: _Given | None = None
         self._shapes: tuple[int, ...] | None = None
         self.found: Reshaped | None = None
+        self.samples = 0  #: that the latest loss function was given one label each; 0 where it was given others
 
     @property
     def batch(self) -> tuple[int, ...] | None:
@@ -46,6 +47,10 @@ class Layout:
         ):
             flat = tensor.detach().view(-1)
             self._given = _Given(tuple(tensor.shape), flat[:_SOME].clone(), flat[-_SOME:].clone())
+
+    def judged(self, target: Tensor) -> None:
+        """A loss function gets ``target``."""
+        self.samples = len(target) if target.dim() == 1 else 0
 
     def used(self, inputs: Tensor) -> None:
         """A model gets ``inputs``."""

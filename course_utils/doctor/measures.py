@@ -1,5 +1,6 @@
 """Which numbers are measured in a loop? A frozen record for each kind of measurement."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ __all__ = [
     "MeasuredInputs",
     "MeasuredLoss",
     "MeasuredOn",
+    "OverBatch",
     "Overwritten",
     "Owner",
     "Padding",
@@ -129,6 +131,7 @@ class Balance(Measure):
     common: float  #: the most frequent label
     share: float  #: of the labels that are the most frequent one
     named: float  #: share of the scores that name that one
+    plain: float = math.nan  #: of a score for each label: their mean binary cross-entropy without any weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +168,17 @@ class Padding(Measure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedInEvaluation(Measure):
-    """A function dropped numbers inside a model in evaluation mode; no layer that may be switched on called it."""
+    """A function dropped numbers inside a model in evaluation mode; no switch of its own layers explains it."""
 
     p: float
+    by_layer: float = 0.0  #: 1 where a layer called it that is no part of the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverBatch(Measure):
+    """Whether a softmax behind a loss was taken over the first of several dimensions, that of the samples."""
+
+    seen: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

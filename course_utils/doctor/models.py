@@ -40,7 +40,14 @@ class Models:
 
     def measured_while_dropping(self) -> bool:
         """Whether a model in evaluation mode is being called, and no layer that drops on its own switch calls."""
-        return bool(self.calling) and not self.calling[0].training and not self.calling[-1].training
+        return bool(self.calling) and not self.calling[0].training and (self.strange() or not self.calling[-1].training)
+
+    def strange(self) -> bool:
+        """Whether a layer that drops is being called by one in evaluation mode, and is no part of the model."""
+        layer = self.calling[-1]
+        if not isinstance(layer, _DropoutNd) or len(self.calling) < 2 or self.calling[-2].training:
+            return False
+        return all(layer is not one for one in self.calling[0].modules())
 
     def takes_first(self, module: nn.Module, *, measured: bool) -> bool:
         """Whether ``module`` is the first layer with weights in this call, and sensitive to the scale of its input.

@@ -14,7 +14,7 @@ from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import WALK, Call, Calls
 from course_utils.doctor.clips import Clips
 from course_utils.doctor.gradients import Gradients, parameters_of
-from course_utils.doctor.graph import dead_units, leaves, nodes, reshaped, sequence
+from course_utils.doctor.graph import competing, dead_units, leaves, nodes, reshaped, sequence
 from course_utils.doctor.heads import MEAN, Heads, refused
 from course_utils.doctor.layers import Layers
 from course_utils.doctor.layout import Layout
@@ -155,11 +155,12 @@ class Observer:
         self._origin.head(inputs, event.target)
         call = Call(self._heads.kind_of(event), sequence(output), self.step)
         if output.requires_grad:
-            self._retention.mark(output, self.step)
+            self._retention.mark(output, self.step, spent=False)
             if event.reduction == MEAN and output.dim() == 0:
                 self._loss_values[call.sequence] = output.detach().clone()
             if self.closely:
                 call.notes += self._heads.notes(event, self.step)
+                self._layout.judged(event.target)
                 self._layers.head(event.target, self._layout.batch, self.sources.batch_size)
         elif output.dim() == 0:
             self._ledger.add(self._note(measures.MeasuredLoss, event.kind, value=output.detach().clone()))
@@ -177,7 +178,8 @@ class Observer:
     def _dropped(self, event: events.Dropped) -> None:
         if self.models.measured_while_dropping():
             model = type(self.models.calling[0]).__name__
-            self._ledger.add(self._note(measures.DroppedInEvaluation, model, p=torch.tensor(event.p)))
+            known = {"p": torch.tensor(event.p), "by_layer": torch.tensor(float(self.models.strange()))}
+            self._ledger.add(self._note(measures.DroppedInEvaluation, model, **known))
 
     def _backward_begins(self, event: events.BackwardBegins) -> None:
         self._letter("B")
@@ -341,6 +343,7 @@ class Observer:
             self._layout.used(batch)
         self._calls.add(call)
         self._sums.forward(call.sequence)
+        self._terms.forward(call.sequence)
         self._retention.output(output, call.sequence)
 
     def _note(self, kind: type[measures.Measure], of: measures.Owner = None, **values: Tensor) -> Note:
@@ -348,7 +351,7 @@ class Observer:
 
     def _loss(self, loss: Tensor) -> None:
         """Note all about a loss from which a backward pass starts."""
-        self._retention.mark(loss, self.step)
+        self._retention.mark(loss, self.step, spent=True)
         passed = list(nodes(loss.grad_fn, WALK)) if self.closely and loss.grad_fn is not None else []
         behind = self._calls.backward(loss, self.step, passed or None)
         self._retention.learned(behind, self.step)
@@ -363,16 +366,17 @@ class Observer:
                 self._ledger.add(self._note(measures.Divisor, value=next(iter(values.values())) / loss.detach()))
         self._loss_values.clear()
         if passed:
-            self._look_behind(loss, passed, values, behind)
+            self._look_behind(loss, passed, values)
 
-    def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor], behind: list[Call]) -> None:
+    def _look_behind(self, loss: Tensor, passed: list[Any], values: dict[int, Tensor]) -> None:
         for name, share in dead_units(loss.grad_fn):
             self._ledger.add(self._note(measures.DeadUnits, name, share=share))
         if len(passed) < WALK:
             self.gradients.leaves(leaves(passed))
-            outputs = {call.sequence for call in behind if isinstance(call.kind, Forwards)}
-            self._terms.backward_begins(loss, values, outputs, self.step)
-        if (turned := reshaped(passed)) is not None:
+            self._terms.backward_begins(loss, values, self.step)
+        if self._layout.samples:
+            self._ledger.add(self._note(measures.OverBatch, seen=competing(passed, self._layout.samples)))
+        if (turned := reshaped(passed, self._layout.samples)) is not None:
             self._layout.note(*turned, inside=True)
 
     def _measure_step(self, optimizer: Optimizer, number: int, snapshot: vitals.Snapshot) -> None:

@@ -6,32 +6,10 @@ from typing import TypeVar
 
 from course_utils.doctor.measures import Measure, Owner
 
-__all__ = [
-    "AverageFacts",
-    "Backward",
-    "Clipping",
-    "DataSource",
-    "Forwards",
-    "KeptState",
-    "LossHead",
-    "ModelFacts",
-    "NotFinite",
-    "OptimizerFacts",
-    "Overlap",
-    "Probed",
-    "Recording",
-    "Refused",
-    "Reshaped",
-    "SchedulerFacts",
-    "Sequences",
-    "Stop",
-    "SumFacts",
-    "Survivors",
-    "TensorFacts",
-    "TermFacts",
-    "Update",
-    "calls",
-]
+__all__ = ["AverageFacts", "Backward", "Clipping", "DataSource", "Forwards", "KeptState", "LossHead",
+           "ModelFacts", "NotFinite", "OptimizerFacts", "Overlap", "Probed", "Recording", "Refused",
+           "Reshaped", "SchedulerFacts", "Sequences", "Stop", "SumFacts", "Survivors", "TensorFacts",
+           "TermFacts", "Update", "calls"]  # fmt: skip
 
 M = TypeVar("M", bound=Measure)
 
@@ -190,6 +168,7 @@ class Survivors:
     chained: int  #: of them, whose graph is alive without its loss tensor
     operations: int  #: recorded operations behind one loss
     outputs: int = 0  #: outputs of models that were learned from as long ago, alive with their graph
+    spent: int = 0  #: of those that are chained, from which a backward pass has started already
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +282,7 @@ class SumFacts:
     left_out: tuple[str, ...] = ("mean",)  #: operations that made the terms that no pass has gone through
     passes: int = 0  #: measured backward passes from a loss of that kind
     partial: int = 0  #: of them, whose loss was a part of such a sum
+    behind: frozenset[int] = frozenset()  #: places among the tensors of those that stand behind the terms left out
 
 
 @dataclass(frozen=True, slots=True)

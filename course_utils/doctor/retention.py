@@ -29,6 +29,7 @@ class _Loss:
     step: int
     node: weakref.ref[Any]
     tensor: weakref.ref[Tensor]
+    spent: bool  #: whether a backward pass has started from it
 
 
 class Retention:
@@ -42,15 +43,17 @@ class Retention:
         self._fresh: dict[int, weakref.ref[Tensor]] = {}  # outputs by running number, not learned from yet
         self._outputs: list[tuple[int, weakref.ref[Tensor]]] = []
 
-    def mark(self, loss: Tensor, step: int) -> None:
-        """Follow ``loss``, which a backward pass is about to start from, or which a loss function has returned."""
+    def mark(self, loss: Tensor, step: int, *, spent: bool) -> None:
+        """Follow ``loss``: a loss function has returned it, or a backward pass starts from it, then it is ``spent``."""
         node = loss.grad_fn
         if node is None:
             return
         mark = node.metadata.setdefault(_KEY, _Mark())  # type: ignore[attr-defined]
-        if any(known.node() is mark for known in self._losses[-4:]):
+        known = next((one for one in self._losses[-4:] if one.node() is mark), None)
+        if known is not None:
+            known.spent = known.spent or spent
             return
-        self._losses.append(_Loss(step, weakref.ref(mark), weakref.ref(loss)))
+        self._losses.append(_Loss(step, weakref.ref(mark), weakref.ref(loss), spent))
         self._operations = self._operations or count_operations(node)
 
     def output(self, output: Tensor, number: int) -> None:
@@ -75,7 +78,8 @@ class Retention:
         self._outputs = [(made, output) for made, output in self._outputs if _holds_graph(output())]
         outputs = sum(made <= step - _OLD for made, _ in self._outputs)
         seen = self._seen + len(alive)
-        self._counts.append(Survivors(step, seen, tensors, len(alive) - tensors, self._operations, outputs))
+        spent = sum(loss.spent and loss.tensor() is None for loss in alive)
+        self._counts.append(Survivors(step, seen, tensors, len(alive) - tensors, self._operations, outputs, spent))
 
     def counts(self) -> tuple[Survivors, ...]:
         """All counts so far, in order of time."""

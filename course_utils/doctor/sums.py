@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from course_utils.doctor.gradients import Gradients
-from course_utils.doctor.graph import nodes, operation, terms
+from course_utils.doctor.graph import leaves, nodes, operation, terms
 from course_utils.doctor.recording import SumFacts
 from course_utils.doctor.rhythm import closely
 
@@ -21,7 +21,7 @@ _PATIENCE = 2  # updates within which a term may still be differentiated by itse
 class _Term(NamedTuple):
     number: int  #: the running number of the operation that made it
     kind: str
-    reaches: bool  #: whether a known parameter stands behind it, and an operation of a model's
+    behind: frozenset[int]  #: numbers of the known parameters behind it; empty where no operation of a model's is
 
 
 class _Sort(NamedTuple):
@@ -46,9 +46,9 @@ class Sums:
         self._roots: deque[int] = deque(maxlen=512)  # terms of losses
         self._left = _SUMS
         self._output = -1  # the running number of the latest operation inside a model
-        self._looked: dict[int, bool] = {}  # what is known of the terms of this step
+        self._looked: dict[int, frozenset[int]] = {}  # what is known of the terms of this step
         self._of_sort: Counter[_Sort] = Counter()
-        self._partial: Counter[tuple[_Sort, tuple[tuple[int, str], ...]]] = Counter()
+        self._partial: Counter[tuple[_Sort, tuple[tuple[int, str], ...], frozenset[int]]] = Counter()
 
     def forward(self, output: int) -> None:
         """A model has put out what the operation of this number made."""
@@ -61,7 +61,7 @@ class Sums:
         self._left -= 1
         parts = terms(output.grad_fn, _MOST)
         if 2 <= len(parts) < _MOST:
-            found = tuple(_Term(_number(node), operation(node).lower(), self._reaches(node)) for node, _ in parts)
+            found = tuple(_Term(_number(node), operation(node).lower(), self._behind(node)) for node, _ in parts)
             self._made.append((step, found))
 
     def backward_begins(self, loss: Tensor, through: Set[int], step: int, *, closely: bool) -> None:
@@ -83,29 +83,25 @@ class Sums:
         self._judge(None)
         return tuple(
             SumFacts(terms=len(sort.kinds) + len(extra), left_out=tuple(kind for _, kind in extra),
-                     passes=self._of_sort[sort], partial=count)
-            for (sort, extra), count in self._partial.items()
+                     passes=self._of_sort[sort], partial=count, behind=behind)
+            for (sort, extra, behind), count in self._partial.items()
         )  # fmt: skip
 
-    def _reaches(self, node: Any) -> bool:
+    def _behind(self, node: Any) -> frozenset[int]:
         number = _number(node)
         if number in self._roots:
-            return False
+            return frozenset()
         if number not in self._looked:
             self._looked[number] = self._by_model(node)
         return self._looked[number]
 
-    def _by_model(self, node: Any) -> bool:
+    def _by_model(self, node: Any) -> frozenset[int]:
         """What is made of weights alone does not count: ``weight_decay`` may stand for it."""
-        known, inside = False, self._output < 0
-        for one in nodes(node):
-            if operation(one) == "AccumulateGrad":
-                known = known or self._gradients.knows(one.variable)
-            else:
-                inside = inside or _number(one) <= self._output
-            if known and inside:
-                return True
-        return False
+        behind = list(nodes(node))
+        made = [one for one in behind if operation(one) != "AccumulateGrad"]
+        if self._output >= 0 and not any(_number(one) <= self._output for one in made):
+            return frozenset()
+        return frozenset(self._gradients.numbers_of([leaf for leaf in leaves(behind) if self._gradients.knows(leaf)]))
 
     def _nearest(self, root: Any) -> int:
         leaves = (one.variable for one in nodes(root) if operation(one) == "AccumulateGrad")
@@ -121,19 +117,19 @@ class Sums:
             self._of_sort[one.sort] += 1
             found = [extra for _, made in self._made if (extra := _beside(made, one.numbers, done))]
             if found:
-                self._partial[one.sort, min(found, key=len)] += 1
+                kinds = tuple((place, term.kind) for place, term in min(found, key=len))
+                behind = frozenset().union(*(term.behind for extra in found for _, term in extra))
+                self._partial[one.sort, kinds, behind] += 1
         self._passes = self._passes[len(due) :]
         self._made = [] if before is None else [one for one in self._made if one[0] >= before]
         self._looked.clear()
 
 
-def _beside(made: tuple[_Term, ...], loss: frozenset[int], done: set[int]) -> tuple[tuple[int, str], ...]:
-    """Place and kind of those terms that stand beside all of ``loss``, and that no pass has gone through."""
+def _beside(made: tuple[_Term, ...], loss: frozenset[int], done: set[int]) -> list[tuple[int, _Term]]:
+    """Those terms that stand beside all of ``loss``, and that no pass has gone through, each with its place."""
     if not loss < {term.number for term in made}:
-        return ()
-    return tuple(
-        (place, term.kind) for place, term in enumerate(made) if term.reaches and term.number not in loss | done
-    )
+        return []
+    return [(place, term) for place, term in enumerate(made) if term.behind and term.number not in loss | done]
 
 
 def _number(node: Any) -> int:

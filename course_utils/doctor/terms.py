@@ -1,7 +1,7 @@
 """Which terms does a loss consist of, and does each of them reach anything that steps?"""
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections import Counter, deque
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from course_utils.doctor.recording import TermFacts
 __all__ = ["Terms"]
 
 _MOST = 32  # sums that are remembered between two passes
+_OUTPUTS = 256  # of models that are remembered
 
 _Key = tuple[int, str, int, int]  # place, operation, terms of the sum, number of the sum
 
@@ -28,17 +29,19 @@ class Terms:
         self._reach: list[tuple[int, _Key, frozenset[int]]] = []
         self._sums: dict[tuple[frozenset[int], ...], int] = {}  # by what their terms reach
         self._loose: dict[int, Tensor] = {}  # numbers added since the last pass, by the addition
+        self._outputs: deque[int] = deque(maxlen=_OUTPUTS)  # the running numbers of what made them
+
+    def forward(self, output: int) -> None:
+        """A model has put out what the operation of this number made; more than one backward pass may go through."""
+        self._outputs.append(output)
 
     def added(self, event: Summed) -> None:
         """A sum was made."""
         if event.loose is not None and len(self._loose) < _MOST:
             self._loose[sequence(event.output)] = torch.as_tensor(event.loose).detach().clone()
 
-    def backward_begins(self, loss: Tensor, values: Mapping[int, Tensor], calls: Collection[int], step: int) -> None:
-        """A backward pass is about to start; ``values`` are those of the mean losses behind it, by running number.
-
-        ``calls`` are the running numbers of what models have put out.
-        """
+    def backward_begins(self, loss: Tensor, values: Mapping[int, Tensor], step: int) -> None:
+        """A backward pass is about to start; ``values`` are those of the mean losses behind it, by running number."""
         self._note_loose(loss, step)
         parts = terms(loss.grad_fn) if loss.grad_fn is not None and not loss.dim() else []
         if len(parts) < 2:
@@ -51,7 +54,7 @@ class Terms:
             if int(node._sequence_nr()) in values and not scaled:
                 data.append(values[int(node._sequence_nr())])
             else:
-                penalties += not any(int(one._sequence_nr()) in calls for one in behind)
+                penalties += not any(int(one._sequence_nr()) in self._outputs for one in behind)
         sum_number = self._sums.setdefault(tuple(reach), len(self._sums))
         for place, ((node, _), reached) in enumerate(zip(parts, reach, strict=True)):
             self._reach.append((number, (place, operation(node).lower(), len(parts), sum_number), reached))

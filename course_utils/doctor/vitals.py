@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.doctor.values import wide
 
@@ -17,6 +17,7 @@ __all__ = ["Snapshot", "fingerprints", "gradient_sizes", "norm", "of_amounts", "
 
 _ELEMENTS = 65_536  # of a parameter tensor that are compared
 _IMAGES = 8  # of a batch that are looked at for their scale
+_PIXELS = 4096  # of an image that are all summed up
 
 
 def of_inputs(inputs: Tensor) -> dict[str, Tensor]:
@@ -58,6 +59,10 @@ def of_amounts(outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
 def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """The ``Balance`` of a batch: scores ``(batch, classes, ...)`` of classes, or one for each label."""
     named = scores.detach().argmax(dim=1) if scores.dim() > labels.dim() else (scores.detach() > 0).long()
+    plain = torch.full((), float("nan"), device=labels.device)
+    if scores.dim() == labels.dim():
+        flat = scores.detach().float()
+        plain = (nn.functional.softplus(flat) - flat * labels).mean()
     labels = labels.detach().long()
     counted = labels[labels >= 0]
     common = counted.mode().values if counted.numel() else torch.zeros((), device=labels.device)
@@ -66,6 +71,7 @@ def of_balance(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "common": wide(common),
         "share": wide(counted == common).mean(),
         "named": wide(named == common).mean(),
+        "plain": plain,
     }
 
 
@@ -84,7 +90,8 @@ def of_padding(tokens: Tensor, labels: Tensor, ignored: int | None) -> dict[str,
 def fingerprints(inputs: Tensor) -> Tensor:
     """Two numbers for each input, float64 ``(2 * batch,)``: equal for equal images, whatever batch they are in."""
     some = inputs.detach()
-    if some.dim() == 4 and min(some.shape[2:]) >= 16:  # every fourth pixel each way tells images apart as well
+    large = some.dim() == 4 and some[0].numel() > _PIXELS
+    if large and min(some.shape[2:]) >= 16:  # every fourth pixel each way tells large images apart as well
         some = some[:, :, ::4, ::4]
     flat = wide(some).reshape(len(some), -1)
     # Sums of differently cut batches differ in the last bits: the upper 32 of 52 are kept, rounded.
@@ -94,9 +101,13 @@ def fingerprints(inputs: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _weights(features: int, device: torch.device) -> Tensor:
-    """``(features, 2)``: ones, for the sum of an image, and a ramp, which tells where its numbers stand."""
-    ramp = torch.linspace(0, 1, features, dtype=torch.float64, device=device)
-    return torch.stack([torch.ones_like(ramp), ramp], dim=1)
+    """``(features, 2)``: ones, for the sum of an image, and an irregular weight for each place.
+
+    Rows of zeros and ones, or of other small whole numbers, have few sums, and few with any regular weights.
+    """
+    own = torch.Generator().manual_seed(features)  # drawn on the CPU: the same on every device
+    irregular = torch.rand(features, dtype=torch.float64, generator=own)
+    return torch.stack([torch.ones_like(irregular), irregular], dim=1).to(device)
 
 
 def gradient_sizes(parameters: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from course_utils.doctor.measures import Copied, InputScale, MeasuredInputs, Padding, TokensReached
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import Evidence, rule
-from course_utils.doctor.rules.effects import FLAT
+from course_utils.doctor.rules.effects import FLAT, WILD
 from course_utils.doctor.words import count, names, number
 
 _BATCHES = 4  # of a pass, below which the same ones come by chance
@@ -78,8 +78,9 @@ def targets_equal_inputs(recording: Recording) -> str:
 )
 def padding_counts(recording: Recording) -> str:
     """In most places the input is one and the same token, all these have one label, and the loss takes it in."""
-    looks = recording.measured(Padding)
-    if len(looks) < 3 or any(look.share < 0.6 or look.alike < 1 or not look.counted for look in looks):
+    measured = recording.measured(Padding)
+    looks = [look for look in measured if look.share >= 0.6]  # a batch without a long sentence has little padding
+    if len(looks) < max(3, 0.7 * len(measured)) or any(look.alike < 1 or not look.counted for look in looks):
         return ""
     share = sum(look.share for look in looks) / len(looks)
     return (
@@ -177,7 +178,7 @@ def set_epoch_missing(recording: Recording) -> Evidence | str:
     "the last one left, and the data drift away.",
     fix="image = self.images[i].clone()      # a copy, or image = image + noise",
     lesson=_LOADER_LESSON,
-    explains=(*FLAT, "learning-rate-too-high"),
+    explains=(*FLAT, *WILD, "inputs-not-scaled", "measured-in-another-scale"),
 )
 def dataset_changes_itself(recording: Recording) -> str:
     """The tensors of a dataset are changed in place in every pass."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import mean
 
-from course_utils.doctor.measures import HeadScale, Labels, ScoreRows
+from course_utils.doctor.measures import HeadScale, Labels, OverBatch, ScoreRows
 from course_utils.doctor.recording import LossHead, Recording
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
@@ -200,7 +200,13 @@ def _swapped(recording: Recording) -> Evidence | str:
     ),
 )
 def softmax_over_batch(recording: Recording) -> str:
-    """The input of a loss function was normalised over its first dimension."""
+    """The input of a loss function, or scores inside the model, were normalised over the first dimension."""
+    looks = recording.measured(OverBatch)
+    if len(looks) >= 5 and all(look.seen for look in looks):
+        return (
+            "inside the model a softmax was taken over the first of its dimensions, whose size was the number of "
+            f"labels, in {count(len(looks), 'measured pass')}"
+        )
     return _calls_with(recording, lambda head: head.over_batch, "was a softmax over the first dimension")
 
 

@@ -3,6 +3,7 @@
 from course_utils.doctor.recording import Forwards, ModelFacts, Recording, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import NOTHING_LEARNS
+from course_utils.doctor.rules.parameters import left_aside
 from course_utils.doctor.words import count, names
 
 _MODES_LESSON = "02_one_epoch.ipynb, section 8"
@@ -99,7 +100,9 @@ def measuring_with_gradients(recording: Recording) -> str:
 
 def _partly_detached(recording: Recording) -> Evidence | None:
     """Some parameters never get a gradient although their model is trained and nothing is frozen."""
-    left_out = [t for t in recording.tensors if t.model is not None and t.trainable and t.optimizers and not t.reached]
+    explained = frozenset().union(*(found.behind for found in left_aside(recording)))  # by a term that was left out
+    tensors = [tensor for place, tensor in enumerate(recording.tensors) if place not in explained]
+    left_out = [t for t in tensors if t.model is not None and t.trainable and t.optimizers and not t.reached]
     taught = {t.model for t in recording.tensors if t.reached >= 2}
     left_out = [t for t in left_out if t.model in taught]
     if not left_out:

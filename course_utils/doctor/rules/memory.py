@@ -5,6 +5,7 @@ from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.words import count
 
 _FEW = 4
+_WAVES = 3  # rounds, as epochs are, in which graphs were seen to gather
 _LESSON = "02_one_epoch.ipynb, section 6"
 
 
@@ -43,11 +44,31 @@ def loss_kept_with_graph(recording: Recording) -> Evidence | str:
     "running += loss.detach()           # a tensor without a graph",
     lesson=_LESSON,
 )
-def running_loss_is_a_tensor(recording: Recording) -> str:
+def running_loss_is_a_tensor(recording: Recording) -> Evidence | str:
     """The graphs of old losses are alive, chained to each other by a running sum."""
-    return _growth(
+    grown = _growth(
         [(seen.chained, seen) for seen in recording.survivors],
         "graphs of earlier steps were still in memory, though their losses were gone: a sum holds them",
+    )
+    return grown or _again_and_again(recording)
+
+
+def _again_and_again(recording: Recording) -> Evidence | str:
+    """The graphs that backward passes have started from gather, and are let go of, several times, as in each epoch."""
+    high, times, largest = False, 0, recording.survivors[:1]
+    for seen in recording.survivors:
+        largest = max(largest, (seen,), key=lambda one: one[0].spent)
+        if seen.spent >= _FEW and not high:
+            high, times = True, times + 1
+        elif 2 * seen.spent < largest[0].spent:
+            high = False
+    if times < _WAVES:
+        return ""
+    last = largest[0]
+    return Evidence(
+        f"at step {last.step}, {last.spent} graphs of earlier steps were still in memory, though their losses were "
+        f"gone and their backward passes done: a sum holds them, and begins anew; so it was seen in {times} rounds",
+        severity="warning",
     )
 
 

@@ -1,14 +1,17 @@
 """Does the optimizer hold what should learn? The model's parameters, not frozen, with its memory kept."""
 
-from collections import Counter
+import itertools
+from collections import Counter, defaultdict
 from statistics import median
 
-from course_utils.doctor.measures import LooseTerm
-from course_utils.doctor.recording import OptimizerFacts, Recording, TensorFacts, calls
+from course_utils.doctor.measures import LooseTerm, MeasuredLoss
+from course_utils.doctor.recording import OptimizerFacts, Recording, SumFacts, TensorFacts, Update, calls
 from course_utils.doctor.rule import Evidence, rule
 from course_utils.doctor.rules.effects import FLAT, NOTHING_LEARNS, WILD
 from course_utils.doctor.words import count, names, number
 
+_LOOKS, _LONG = 5, 60  # at a term without a graph, and the updates between the first and the last of so few
+_IDLE = 10  # steps that change nothing, after which nobody is to thaw the parameters any more
 _LESSON = "01_optimizer_overview.ipynb, section 4"
 
 
@@ -62,11 +65,17 @@ def other_models_parameters(recording: Recording) -> str:
     fix="model.requires_grad_(True)                                    # thaw, or if it is meant:\n"
     "optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.01)",
     lesson=_LESSON,
-    explains=("loss-without-gradient", "missing-backward", "learning-rate-too-low", "learning-rate-vanished"),
+    explains=(
+        "loss-without-gradient",
+        "missing-backward",
+        "learning-rate-too-low",
+        "learning-rate-vanished",
+        "term-reaches-nothing",
+    ),
 )
 def frozen_by_accident(recording: Recording) -> Evidence | str:
     """Parameters that the optimizer was given do not require a gradient."""
-    everything = _everything_frozen(recording)
+    everything = _everything_frozen(recording) or _frozen_later(recording)
     frozen = [update for update in recording.updates if update.frozen]
     if everything or not frozen or len(frozen) != len(recording.updates_of(frozen[0].optimizer)):
         return everything
@@ -125,9 +134,31 @@ def _reached_and_free(recording: Recording) -> list[TensorFacts]:
 def _everything_frozen(recording: Recording) -> str:
     of_models = [tensor for tensor in recording.tensors if tensor.model is not None]
     held = [tensor for tensor in recording.tensors if tensor.optimizers] or of_models
-    if not of_models or any(tensor.trainable or tensor.reached for tensor in held + of_models):
+    if not of_models or any(tensor.trainable for tensor in held + of_models):
+        return ""
+    failed = bool(recording.backwards) and recording.backwards[-1].failure  # then it was done after some steps
+    if not failed and any(tensor.reached for tensor in held + of_models):
         return ""
     return f"all {count(len(of_models), 'parameter tensor')} of the model have requires_grad=False"
+
+
+def _frozen_later(recording: Recording) -> str:
+    """All that an optimizer holds had gradients at first, is frozen since, and the optimizer goes on stepping."""
+    for optimizer in recording.optimizers:
+        updates = recording.updates_of(optimizer.number)
+        idle = list(itertools.takewhile(_holds_frozen_only, reversed(updates)))
+        first = updates[: len(updates) - len(idle)]
+        begun = any(update.empty < update.tensors for update in first) and not any(update.frozen for update in first)
+        if begun and len(idle) >= max(_IDLE, 3 * len(first)):
+            return (
+                f"all {count(idle[0].tensors, 'parameter tensor')} of {optimizer.kind} had requires_grad=False in the "
+                f"last {len(idle)} of {count(len(updates), 'step')}, and no gradient; before, they had some"
+            )
+    return ""
+
+
+def _holds_frozen_only(update: Update) -> bool:
+    return update.frozen == update.tensors == update.empty
 
 
 def _forgets(optimizer: OptimizerFacts) -> bool:
@@ -193,9 +224,7 @@ def optimizer_never_steps(recording: Recording) -> str:
 )
 def loss_not_differentiated(recording: Recording) -> str:
     """In nearly every measured pass the loss was a part of a sum, whose other part no pass went through."""
-    for found in recording.sums:
-        if found.partial < max(5, 0.8 * found.passes):
-            continue
+    for found in left_aside(recording):
         kinds = " and ".join(found.left_out)
         return (
             f"in {found.partial} of {count(found.passes, 'measured pass')} the loss was a part of a sum that was also "
@@ -225,14 +254,21 @@ def term_reaches_nothing(recording: Recording) -> Evidence | str:
     return _never_reached(recording) or _without_graph(recording)
 
 
+def left_aside(recording: Recording) -> list[SumFacts]:
+    """The sums of which in nearly every measured pass only a part was differentiated."""
+    return [found for found in recording.sums if found.partial >= max(5, 0.8 * found.passes)]
+
+
 def _without_graph(recording: Recording) -> Evidence | str:
     """A number that is no constant, and not small, is added to the loss to the end, and has no graph."""
-    for place in {look.of for look in recording.measured(LooseTerm)}:
-        looks = [look for look in recording.measured(LooseTerm) if look.of == place]
+    for looks in recording.series(LooseTerm).values():
         sizes, totals = [abs(look.value) for look in looks], [abs(look.total) for look in looks]
-        if len(looks) < 8 or looks[-1].step < 0.7 * len(recording.updates) or median(sizes) < 0.01 * median(totals):
+        seldom = len(looks) < 8 and (len(looks) < _LOOKS or looks[-1].step < looks[0].step + _LONG)
+        if seldom or looks[-1].step < 0.7 * len(recording.updates):
             continue
-        if len({look.value for look in looks}) > len(looks) / 2:
+        different = len({look.value for look in looks})
+        weighty = median(sizes) >= 0.01 * median(totals) and different > len(looks) / 2
+        if weighty or (different >= 3 and _of_a_loss_function(recording, looks)):
             return Evidence(
                 f"to the loss of step {looks[-1].step} ({number(looks[-1].total)}) a term of {number(looks[-1].value)} "
                 f"was added that has no graph, and so in {count(len(looks), 'measured pass')}: no weight learns of it",
@@ -242,6 +278,16 @@ def _without_graph(recording: Recording) -> Evidence | str:
                 "loss = loss_fn(scores, labels) + 0.1 * penalty",
             )
     return ""
+
+
+def _of_a_loss_function(recording: Recording, looks: list[LooseTerm]) -> bool:
+    """Whether the numbers are one and the same multiple of what a loss function has computed without a graph."""
+    known: dict[int, list[float]] = defaultdict(list)
+    for loss in recording.measured(MeasuredLoss):
+        known[loss.step].append(loss.value)
+    some = [look for look in looks if look.value]
+    factors = [{f"{look.value / value:.3g}" for value in known[look.step] if value} for look in some]
+    return bool(factors) and bool(set.intersection(*factors))
 
 
 def _never_reached(recording: Recording) -> Evidence | str:

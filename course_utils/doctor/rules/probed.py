@@ -7,6 +7,11 @@ from course_utils.doctor.words import count, names, number
 
 _SHAPES = "02_one_epoch.ipynb, section 4"
 _SCORES = "03_multi_epoch.ipynb, section 3"
+_NO_PART = (
+    "model.eval() switches off the layers that the model holds as its own. An nn.Dropout that is made inside forward() "
+    "is new in each call, in training mode: two measurements of one image differ, and all are worse than the model is."
+)
+_AS_A_PART = "self.dropout = nn.Dropout(0.5)      # in __init__\nx = self.dropout(x)                 # in forward"
 _DROPPED = ("dropout", "bernoulli", "alpha_dropout", "feature_dropout")
 
 
@@ -62,9 +67,16 @@ def output_sees_later_positions(recording: Recording) -> str:
 def evaluation_is_random(recording: Recording) -> Evidence | None:
     """Two calls with one input, in evaluation mode, give different outputs; or a function was seen to drop there."""
     if looks := recording.measured(DroppedInEvaluation):
+        by = (
+            "a layer that is no part of the model"
+            if looks[0].by_layer
+            else "a function that was not told training=False"
+        )
         return Evidence(
-            f"in evaluation mode a {looks[0].of} dropped numbers with p = {number(looks[0].p)}, by a function that was "
-            f"not told training=False, {count(len(looks), 'time')}"
+            f"in evaluation mode a {looks[0].of} dropped numbers with p = {number(looks[0].p)}, by {by}, "
+            f"{count(len(looks), 'time')}",
+            why=_NO_PART if looks[0].by_layer else None,
+            fix=_AS_A_PART if looks[0].by_layer else None,
         )
     probed = recording.probed
     if probed is None or not probed.random:

@@ -3,7 +3,7 @@
 import math
 from statistics import median
 
-from course_utils.doctor.measures import Divisor, Rescaling
+from course_utils.doctor.measures import Divisor, LooseTerm, Rescaling
 from course_utils.doctor.recording import Recording
 from course_utils.doctor.rule import rule
 from course_utils.doctor.words import count, number
@@ -92,6 +92,7 @@ def loss_divided_for_nothing(recording: Recording) -> str:
     k = median(divisors)
     whole = round(k) >= 2 and all(abs(divisor - round(k)) < 1e-3 * k for divisor in divisors)
     rescaled = [measure.factor for measure in recording.measured(Rescaling) if math.isfinite(measure.factor)]
-    if not whole or (rescaled and median(rescaled) > 1.5):
+    summed = len(recording.measured(LooseTerm)) > len(divisors) / 2  # then it is the weight of a term
+    if not whole or summed or (rescaled and median(rescaled) > 1.5):
         return ""
     return f"the mean loss was divided by {round(k)} before each of {count(len(single), 'step')} with one backward pass"
