@@ -55,7 +55,7 @@ bench: environment ## the course's loop beside the notes', one by hand, and this
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.startup
 
-bench-doctor: environment ## the loop doctor on about 860 small programs, faulty and healthy
+bench-doctor: environment ## the loop doctor on about 1,000 small programs, faulty and healthy
 	@$(BIN)/python -m benchmarks.doctor
 	@$(BIN)/python -m benchmarks.doctor.overhead
 
