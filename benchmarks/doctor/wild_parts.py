@@ -7,10 +7,11 @@ from benchmarks.doctor.recipe import B, F, L, R, S, Z, lines
 __all__ = ["ABSOLUTE", "AMOUNT", "CELL", "CHECKED", "CLOUD", "COLOURED", "COLOUR_NET", "COUNTED_RIGHT",
            "CRITIC", "DECODED", "FOLDS", "FREEZE", "FRESH", "HIDDEN", "JUDGE", "KNOWN", "LENGTHS", "LINEAR", "LOADED",
            "MICRO", "NEXT", "ON_FOLD", "PADDED", "PAINTER", "PLAN", "RARE", "SERIES", "SHARE", "SLOW", "SOFT",
-           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "WIDE", "attending", "attentive", "augmented", "averaged",
-           "both_ways", "carried", "clipped", "distilled", "drawn", "dropping", "folded", "freeze_layers", "gambled", "gathered",
-           "judged", "kept", "masked", "patient", "paused", "punished", "reader", "refereed", "scaled", "sparse",
-           "stacked", "summed", "two_terms", "typed", "validated", "weighted"]  # fmt: skip
+           "SQUARED", "SWAPPED", "TAGS", "TOKENS", "TRIMMED", "TWO", "WIDE", "attending", "attentive", "augmented",
+           "averaged", "both_ways", "carried", "clipped", "distilled", "drawn", "dropping", "folded",
+           "freeze_layers", "gambled", "gathered", "judged", "kept", "masked", "patient", "paused", "punished",
+           "reader", "refereed", "scaled", "sparse", "stacked", "summed", "two_terms", "typed", "validated",
+           "weighted"]  # fmt: skip
 
 AMOUNT = {"classes": 1, "loss": ("MSELoss", "mse_loss"), "epochs": 8}
 PLAN = "$sched = torch.optim.lr_scheduler."
