@@ -330,8 +330,8 @@ def refereed(last: str = "") -> str:
     return lines("fake = $model(torch.randn(len($x), 4))", "other.zero_grad()",
                  "real = F.softplus(-judge($x)).mean() + F.softplus(judge(fake)).mean()",
                  "real.backward(retain_graph=True)", "other.step()", "judge.requires_grad_(False)", Z,
-                 "wrong = F.binary_cross_entropy_with_logits(judge(fake), torch.ones(len($x), 1))",
-                 "$loss = wrong + F.l1_loss(fake.mean(dim=0), $x.mean(dim=0))", B, S, R, last)  # fmt: skip
+                 "fooled = F.binary_cross_entropy_with_logits(judge(fake), torch.ones(len($x), 1))",
+                 "$loss = fooled + F.l1_loss(fake.mean(dim=0), $x.mean(dim=0))", B, S, R, last)  # fmt: skip
 
 
 def weighted(weight: str) -> str:
