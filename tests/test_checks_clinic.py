@@ -97,7 +97,7 @@ def test_a_missing_diagnosis_is_asked_for(broken: dict[str, Loop]) -> None:
 def test_a_wrong_diagnosis_gets_a_measurement_and_not_the_name(
     broken: dict[str, Loop], diagnoses: dict[str, str]
 ) -> None:
-    verdict = check_diagnoses(broken, {"B": "missing-step"})
+    verdict = check_diagnoses(broken, {**diagnoses, "B": "missing-step"})
     assert not verdict
     assert "softmax in 20 of 20 calls" in verdict.message
     assert diagnoses["B"] not in verdict.message
@@ -132,9 +132,12 @@ def test_what_is_right_so_far_is_praised_and_the_missing_letters_are_asked_for(
     broken: dict[str, Loop], repaired: dict[str, Loop]
 ) -> None:
     verdict = check_repairs({"B": repaired["B"], "D": repaired["D"]})
-    assert not verdict
-    assert verdict.message == "B, D: healthy; still missing: A, C, E"
+    assert verdict
+    assert verdict.message == "B, D: healthy, and learning. Still to come: A, C, E."
     verdict = check_diagnoses({"A": broken["A"]}, {"A": "missing-zero-grad"})
+    assert verdict
+    assert verdict.message == "A: the doctor agrees. Still to come: B, C, D, E."
+    verdict = check_diagnoses(broken, {"A": "missing-zero-grad"})
     assert not verdict
     assert verdict.message == "A: the doctor agrees; still missing: B, C, D, E"
 

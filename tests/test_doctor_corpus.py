@@ -154,6 +154,7 @@ def test_only_a_game_of_two_networks_or_a_new_beginning_may_be_healthy_without_a
     assert {i.rpartition("/")[0] for i in unmeasured} == {
         "healthy/two-optimizers",
         "healthy/neighbours/missing-zero-grad/two-optimizers",
+        "healthy/neighbours/frozen-by-accident/never-thawed",
         "healthy/neighbours/term-reaches-nothing/generator",
         "healthy/begins-anew-in-each-fold",
     }

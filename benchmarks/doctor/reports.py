@@ -144,7 +144,7 @@ REPORTS = (
     Pair("one-class-named", "pytorch/pytorch#6856: the weight of the rare class upside down",
          {"step": parts.weighted("rare / (1 - rare)")}, {"step": parts.weighted("(1 - rare) / rare")},
          lambda recipe: {"classes": 1, "more_data": parts.RARE, "n": 960, "lr": _gentle(recipe), "epochs": 6},
-         _COUNTED, sort="weighted", course=None),
+         _COUNTED, sort="weighted"),
     Pair("padding-counts", "lukas-blecher/LaTeX-OCR#305: batches as long as their longest sentence",
          {"step": lines(parts.TRIMMED, Z, F, "$loss = F.cross_entropy($out.transpose(1, 2), $y)", B, S, R)},
          {"step": lines(parts.TRIMMED, Z, F, "$loss = F.cross_entropy($out.transpose(1, 2), $y, ignore_index=0)",

@@ -37,8 +37,9 @@ def check_diagnoses(loops: Mapping[str, Loop], diagnoses: Mapping[str, str | Non
             raise NotYetError(f"the doctor finds loop {letter} healthy; put the broken loop back to diagnose it")
         if name != first.name:
             raise NotYetError(f"loop {letter} is not {name!r}; a hint: {first.seen}")
-    _check_complete(named, "the doctor agrees")
-    return f"{len(named)} loops, {len(named)} causes; the doctor agrees."
+    if missing := [letter for letter in patients if letter not in named]:
+        raise NotYetError(f"{', '.join(named)}: the doctor agrees; still missing: {', '.join(missing)}")
+    return _so_far(named, "the doctor agrees.") or f"{len(named)} loops, {len(named)} causes; the doctor agrees."
 
 
 @explained
@@ -56,8 +57,7 @@ def check_repairs(loops: Mapping[str, Loop]) -> str:
         _check_keeps(letter, visit)
         _check_schedule(letter, [update.lr for update in visit.updates])
         _check_learns(letter, visit)
-    _check_complete(visits, "healthy")
-    return f"{len(loops)} loops, all healthy, and all learn."
+    return _so_far(visits, "healthy, and learning.") or f"{len(loops)} loops, all healthy, and all learn."
 
 
 # ------------------------------------------------------------------------------------------------- the letters
@@ -82,9 +82,10 @@ def _check_different(loops: Mapping[str, Any]) -> None:
             raise NotYetError(f"{one} and {other} are the same function; each letter has a loop of its own")
 
 
-def _check_complete(done: Mapping[str, Any], praise: str) -> None:
-    if missing := [letter for letter in _PATIENTS if letter not in done]:
-        raise NotYetError(f"{', '.join(done)}: {praise}; still missing: {', '.join(missing)}")
+def _so_far(done: Mapping[str, Any], praise: str) -> str:
+    """The ``praise`` for a part of the patients, and which are to come; nothing where all are done."""
+    missing = [letter for letter in _PATIENTS if letter not in done]
+    return f"{', '.join(done)}: {praise} Still to come: {', '.join(missing)}." if missing else ""
 
 
 def _listed_name(letter: str, diagnosis: Any) -> str:
