@@ -273,7 +273,6 @@ SOUND = {
     "AveragedModel with averaged buffers": lambda: moving_average(
         of_averaged_model, copy_of=lambda model: averaged_model(model, use_buffers=True)
     ),
-    "a frozen teacher": lambda: moving_average(lambda a, m: None),
     "update_bn before measuring": lambda: moving_average(
         lambda a, m: (of_averaged_model(a, m), a.train(), update_bn([IMAGES], a)), copy_of=averaged_model
     ),
@@ -324,3 +323,9 @@ def test_what_a_network_made_is_no_fault_of_the_data():
     found = {finding.name for finding in diagnosed(game)}
     assert "learning-rate-too-high" in found
     assert not found & {"not-finite", "inputs-not-scaled"}
+
+
+def test_a_copy_that_is_only_measured_and_never_changes_gets_no_more_than_a_note():
+    """It may be a reference, or an average that nobody renews."""
+    (finding,) = diagnosed(lambda: moving_average(lambda a, m: None))
+    assert (finding.name, finding.severity) == ("measured-copy-never-changes", "note")

@@ -71,10 +71,10 @@ def average_with_old_statistics(recording: Recording) -> str:
 
 
 @rule(
-    severity="warning",
+    severity="note",
     title="What is measured is a copy of the model from before the training, and it never changes.",
-    why="An assignment such as slow = beta * slow + (1 - beta) * fast gives a name to a new tensor and leaves the "
-    "copy's own alone. Each measurement then gives the same number, however well the model learns.",
+    why="As a reference that may be meant. As an average it is not: an assignment such as slow = beta * slow + (1 - "
+    "beta) * fast gives a name to a new tensor and leaves the copy's own alone, so that each measurement is the same.",
     fix="with torch.no_grad():\n    for slow, fast in zip(average.parameters(), model.parameters()):\n"
     "        slow.mul_(beta).add_(fast, alpha=1 - beta)      # in place",
     lesson="05_optimizer_practice.ipynb, section 6",
