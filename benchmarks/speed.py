@@ -286,6 +286,25 @@ def _cpu_lines() -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
+def print_share(operations_per_second: float, limits: Mapping[str, float]) -> None:
+    """How much of what the machine can do the course's loop does."""
+    share = operations_per_second / limits["float32"]
+    print(f"\nshare of the convolution rate: {share:.0%}, goal at least {SHARE_GOAL:.0%}: {_met(share >= SHARE_GOAL)}")
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        print(f"{name:8}: matrix product {matmul_rate(dtype) / 1e9:.0f}, convolution {limits[name] / 1e9:.0f} GFLOP/s")
+
+
+def draw(loops: Mapping[str, Loop], split: Split, file: Path) -> None:
+    """The loops as bars, in a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    plots.bar_plot(
+        {name: statistics.median(loop.seconds) for name, loop in loops.items()}, highlight="course",
+        title="One epoch: the course's loop beside the notes' and one by hand",
+        xlabel=f"seconds per epoch of {len(split):,} images", source=split.title,
+    ).savefig(file)  # fmt: skip
+    print(f"figure: {file}")
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -311,20 +330,11 @@ def main() -> None:
     longer_loops = measure(longer, -(-options.rounds // 2), LONG_TURN)
     limits = {"float32": convolution_rate(torch.float32), "bfloat16": convolution_rate(torch.bfloat16)}
     operations = operations_of(lambda: list(single["by hand"]()))
-    share = operations / statistics.median(loops["course"].seconds) / limits["float32"]
     print(f"\n{_machine()}; {len(split):,} images ({split.title}), batches of {BATCH}, {options.rounds} rounds\n")
     print(loop_table(loops, len(split), operations, limits))
     print(f"\n{goal_table(loops | longer_loops)}")
-    print(f"\nshare of the convolution rate: {share:.0%}, goal at least {SHARE_GOAL:.0%}: {_met(share >= SHARE_GOAL)}")
-    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        print(f"{name:8}: matrix product {matmul_rate(dtype) / 1e9:.0f}, convolution {limits[name] / 1e9:.0f} GFLOP/s")
-    options.figure.parent.mkdir(parents=True, exist_ok=True)
-    plots.bar_plot(
-        {name: statistics.median(loop.seconds) for name, loop in loops.items()}, highlight="course",
-        title="One epoch: the course's loop beside the notes' and one by hand",
-        xlabel=f"seconds per epoch of {len(split):,} images", source=split.title,
-    ).savefig(options.figure)  # fmt: skip
-    print(f"figure: {options.figure}")
+    print_share(operations / statistics.median(loops["course"].seconds), limits)
+    draw(loops, split, options.figure)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 from course_utils import checks
 from course_utils.checks.verdict import Verdict
+from tests.helpers.answers import Answer
 from tests.helpers.answers_one_epoch import (
     AVERAGES,
     BATCHES,
@@ -20,14 +21,12 @@ from tests.helpers.answers_one_epoch import (
 from tests.helpers.answers_overview import (
     LARGEST_LR,
     MOMENTUM_STEPS,
-    STEPS,
     TORCH_LR,
     WRONG_LARGEST_LR,
     WRONG_MOMENTUM_STEPS,
-    WRONG_STEPS,
     WRONG_TORCH_LR,
-    Answer,
 )
+from tests.helpers.answers_step import STEPS, WRONG_STEPS
 
 LEAST = 12  # right answers and wrong ones for each check
 

@@ -18,40 +18,39 @@ LESSON = lesson("05_optimizer_practice")
 
 def lion(**changed: Any) -> type[Optimizer]:
     """The right class, of which a part may be replaced."""
+    return type("Lion", (_Lion,), {"parts": {**_Lion.parts, **changed}})
 
-    class Lion(Optimizer):
-        parts: ClassVar[dict[str, Any]] = {
-            "direction": lambda m, g, beta: (beta * m + (1 - beta) * g).sign(),
-            "decayed": lambda p, lr, decay: p.mul_(1 - lr * decay),
-            "remember": lambda m, g, beta: m.lerp_(g, 1 - beta),
-            "options": lambda self, group: group,
-            "memory": lambda self, p: self.state[p].setdefault("m", torch.zeros_like(p)),
-            "gradient": lambda p: p.grad,
-            "ask": lambda closure: torch.enable_grad()(closure)(),
-            "walked": lambda group: group["params"],
-            **changed,
-        }
 
-        def __init__(self, params: Any, lr: float = 1e-4, betas: Any = (0.9, 0.99), weight_decay: float = 0.0) -> None:
-            super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+class _Lion(Optimizer):
+    parts: ClassVar[dict[str, Any]] = {
+        "direction": lambda m, g, beta: (beta * m + (1 - beta) * g).sign(),
+        "decayed": lambda p, lr, decay: p.mul_(1 - lr * decay),
+        "remember": lambda m, g, beta: m.lerp_(g, 1 - beta),
+        "options": lambda self, group: group,
+        "memory": lambda self, p: self.state[p].setdefault("m", torch.zeros_like(p)),
+        "gradient": lambda p: p.grad,
+        "ask": lambda closure: torch.enable_grad()(closure)(),
+        "walked": lambda group: group["params"],
+    }
 
-        @torch.no_grad()
-        def step(self, closure: Any = None) -> Any:
-            parts = self.parts
-            loss = parts["ask"](closure) if closure else None
-            for group in self.param_groups:
-                options = parts["options"](self, group)
-                for p in parts["walked"](group):
-                    g = parts["gradient"](p)
-                    if g is None:
-                        continue
-                    m = parts["memory"](self, p)
-                    parts["decayed"](p, options["lr"], options["weight_decay"])
-                    p.sub_(parts["direction"](m, g, options["betas"][0]), alpha=options["lr"])
-                    parts["remember"](m, g, options["betas"][1])
-            return loss
+    def __init__(self, params: Any, lr: float = 1e-4, betas: Any = (0.9, 0.99), weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
-    return Lion
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        parts = self.parts
+        loss = parts["ask"](closure) if closure else None
+        for group in self.param_groups:
+            options = parts["options"](self, group)
+            for p in parts["walked"](group):
+                g = parts["gradient"](p)
+                if g is None:
+                    continue
+                m = parts["memory"](self, p)
+                parts["decayed"](p, options["lr"], options["weight_decay"])
+                p.sub_(parts["direction"](m, g, options["betas"][0]), alpha=options["lr"])
+                parts["remember"](m, g, options["betas"][1])
+        return loss
 
 
 def with_state_in_step(self: Any, p: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 
 from course_utils.plots import smooth
 from course_utils.training import train_step
-from tests.helpers.answers_overview import Answer, by_hand, made_anew
+from tests.helpers.answers import Answer
+from tests.helpers.answers_step import by_hand, made_anew
 
 __all__ = [
     "AVERAGES",
