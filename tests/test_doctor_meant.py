@@ -10,7 +10,7 @@ from torch import nn
 
 from course_utils import doctor
 from course_utils.doctor.measures import LossValue
-from course_utils.doctor.recording import AverageFacts, ModelFacts, Recording, SchedulerFacts, Update
+from course_utils.doctor.recording import ModelFacts, Recording, SchedulerFacts, UntrainedFacts, Update
 from course_utils.doctor.rules import copies, objective, order, scheduling
 
 STEPS = 64
@@ -65,8 +65,8 @@ def test_a_loss_without_a_lower_end_falls_faster_and_faster(losses, found):
 
 
 def of_a_copy(**changed):
-    facts = replace(AverageFacts(1, moved=False, updates=100, times=5, copy_of=0), **changed)
-    return Recording(models=(ModelFacts(0), ModelFacts(1)), averages=(facts,))
+    facts = replace(UntrainedFacts(1, moved=False, updates=100, times=5, copy_of=0), **changed)
+    return Recording(models=(ModelFacts(0), ModelFacts(1)), untrained=(facts,))
 
 
 @pytest.mark.parametrize(

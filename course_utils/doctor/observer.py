@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from course_utils.doctor import events, measures, vitals
-from course_utils.doctor.averages import Averages
 from course_utils.doctor.batches import Batches
 from course_utils.doctor.calls import WALK, Call, Calls
 from course_utils.doctor.clips import Clips
@@ -32,6 +31,7 @@ from course_utils.doctor.sources import Sources
 from course_utils.doctor.states import States
 from course_utils.doctor.sums import Sums
 from course_utils.doctor.terms import Terms
+from course_utils.doctor.untrained import Untrained
 from course_utils.doctor.values import first_line, first_tensor, several
 
 __all__ = ["Observer"]
@@ -67,7 +67,7 @@ class Observer:
         self._loss_values: dict[int, Tensor] = {}
         self._in_step: dict[int, _Begun] = {}  # by optimizer: one may step inside another's step
         self._norm_after_backward: dict[int, Tensor] = {}
-        self._clips, self._averages = Clips(), Averages()
+        self._clips, self._untrained = Clips(), Untrained()
         self._input: Tensor | None = None
         self._strip = self._stumble = ""
         self._sums = Sums(self.gradients)
@@ -309,7 +309,7 @@ class Observer:
             not_finite=self._origin.found,
             kept_states=self._states.facts(),
             onto_itself=self._states.onto_itself,
-            averages=self._averages.facts(self.step),
+            untrained=self._untrained.facts(self.step),
             resumed=tuple(self._states.resumed),
             reshaped=self._layout.found,
             sequences=self._layers.sequences(),
@@ -325,7 +325,7 @@ class Observer:
         self._letter("F")
         model = self.models.number(module)
         self._states.used(module, self.step)
-        self._averages.called(module, model, learning=output.requires_grad, step=self.step)
+        self._untrained.called(module, model, learning=output.requires_grad, step=self.step)
         self.gradients.watch_model(module, model, again=self.closely)
         after = len(self._passes) > 0
         kind = Forwards(model, self.sources.active, module.training, output.requires_grad, after_first_backward=after)

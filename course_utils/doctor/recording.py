@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from course_utils.doctor.measures import Measure, Owner
 
-__all__ = ["AverageFacts", "Backward", "Clipping", "DataSource", "Forwards", "KeptState", "LossHead",
-           "ModelFacts", "NotFinite", "OptimizerFacts", "Overlap", "Probed", "Recording", "Refused",
-           "Reshaped", "SchedulerFacts", "Sequences", "Stop", "SumFacts", "Survivors", "TensorFacts",
-           "TermFacts", "Update", "calls"]  # fmt: skip
+__all__ = ["Backward", "Clipping", "DataSource", "Forwards", "KeptState", "LossHead", "ModelFacts",
+           "NotFinite", "OptimizerFacts", "Overlap", "Probed", "Recording", "Refused", "Reshaped",
+           "SchedulerFacts", "Sequences", "Stop", "SumFacts", "Survivors", "TensorFacts", "TermFacts",
+           "UntrainedFacts", "Update", "calls"]  # fmt: skip
 
 M = TypeVar("M", bound=Measure)
 
@@ -231,7 +231,7 @@ class KeptState:
 
 
 @dataclass(frozen=True, slots=True)
-class AverageFacts:
+class UntrainedFacts:
     """A model that was measured and never trained."""
 
     model: int = 0
@@ -336,7 +336,7 @@ class Recording:
     not_finite: NotFinite | None = None
     kept_states: tuple[KeptState, ...] = ()
     onto_itself: int = 0  #: how often a model's own, latest state was loaded into that very model
-    averages: tuple[AverageFacts, ...] = ()
+    untrained: tuple[UntrainedFacts, ...] = ()
     resumed: tuple[tuple[int, int], ...] = ()  #: updates before trained weights were taken, and were loaded again
     reshaped: Reshaped | None = None
     sequences: tuple[Sequences, ...] = ()

@@ -60,7 +60,7 @@ def one_layer_in_several_places(recording: Recording) -> str:
 def average_with_old_statistics(recording: Recording) -> str:
     """A model that is never trained changes its weights and not its running statistics, while another is trained."""
     trained = [model for model in recording.models if model.norms]
-    for average in recording.averages:
+    for average in recording.untrained:
         if average.moved and average.still and trained and average.model not in {model.number for model in trained}:
             return (
                 f"within {count(average.updates, 'step')} the weights of a {recording.models[average.model].kind} that "
@@ -81,7 +81,7 @@ def average_with_old_statistics(recording: Recording) -> str:
 )
 def measured_copy_never_changes(recording: Recording) -> str:
     """A model with the weights that the trained one began with is measured now and then, and stays as it is."""
-    for copy in recording.averages:
+    for copy in recording.untrained:
         now_and_then = 3 <= copy.times <= 0.2 * copy.updates
         if copy.copy_of is not None and now_and_then and not copy.moved and copy.updates >= _LONG:
             return (

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from course_utils.doctor.models import has_parameters
-from course_utils.doctor.recording import AverageFacts
+from course_utils.doctor.recording import UntrainedFacts
 from course_utils.doctor.values import wide
 
-__all__ = ["Averages"]
+__all__ = ["Untrained"]
 
 _EVERY = 10  # updates between two looks at a model
 _AT_MOST = 8  # models that are followed
@@ -33,7 +33,7 @@ class _Seen:
     still: bool = True
 
 
-class Averages:
+class Untrained:
     """Whether the weights of a model that nobody trains move, and its batch statistics with them."""
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Averages:
             weights, statistics = _weights(module), _statistics(module)
             self._seen[number] = _Seen(weakref.ref(module), type(module), weights, statistics, step, step, step)
 
-    def facts(self, step: int) -> tuple[AverageFacts, ...]:
+    def facts(self, step: int) -> tuple[UntrainedFacts, ...]:
         """What became of each model that was measured and never trained, after ``step`` updates."""
         for seen in self._seen.values():
             self._compare(seen)
         return tuple(
-            AverageFacts(
+            UntrainedFacts(
                 number,
                 seen.moved,
                 seen.still and seen.statistics is not None,
