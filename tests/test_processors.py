@@ -39,6 +39,13 @@ def test_there_is_more_than_one_setting_on_every_machine() -> None:
     assert {"native 1", "native 2"} <= set(settings())
 
 
+@pytest.mark.skipif(short_setting() is None, reason="no AVX2 here, so that no processor that has it can be imitated")
+def test_the_short_form_computes_as_no_processor_does() -> None:
+    others = [environment for name, environment in settings().items() if name != "mixed 1"]
+    assert settings()["mixed 1"] == short_setting()
+    assert short_setting() not in others
+
+
 def run_of(*losses: float, tags: tuple[str, ...] = ()) -> NotebookNode:
     said = [new_output("stream", name="stdout", text=f"loss {loss:.3f}\n") for loss in losses]
     metadata = {"tags": list(tags), SPREAD: 0.02}
